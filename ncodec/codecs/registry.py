@@ -1,0 +1,129 @@
+"""Which codecs there are. Imports no codec and no torch until one is asked for."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from ncodec.codecs.base import CodecLoader, ImageCodec
+from ncodec.errors import (
+    ModelMismatchError,
+    ModelNotFoundError,
+    OptionError,
+    UnsafeWeightsError,
+    UnsupportedFeatureError,
+)
+
+WEIGHTS = Path(__file__).parent.parent / "models" / "weights"
+ENTRY_POINTS = "ncodec.codecs"
+
+
+@dataclass(frozen=True)
+class CodecEntry:
+    """A row of the registry.
+
+    `number` stands in files and is never reused; numbers below 128 are ncodec's own. `weights`
+    lists weights files, oldest first: files are decoded with the one whose model id they name,
+    the last one encodes.
+    """
+
+    name: str
+    number: int
+    media: str
+    target: str
+    weights: tuple[Path, ...]
+    summary: str
+
+
+BUILT_IN = {
+    "hyperprior": CodecEntry(
+        "hyperprior",
+        1,
+        "image",
+        "ncodec.codecs.hyperprior:HyperpriorCodec",
+        (WEIGHTS / "hyperprior.safetensors",),
+        "variable-rate mean-scale hyperprior, 0.1 to 2 bpp",
+    ),
+}
+
+
+@cache
+def entries() -> dict[str, CodecEntry]:
+    """All codecs by name: the built-in ones, and `CodecEntry` objects of other packages.
+
+    Other packages register theirs under the entry-point group `ncodec.codecs`; a name or number
+    that is taken already is a `OptionError`.
+    """
+    found = dict(BUILT_IN)
+    for point in entry_points(group=ENTRY_POINTS):
+        entry = point.load()
+        taken = {row.number for row in found.values()}
+        if not isinstance(entry, CodecEntry) or entry.name in found or entry.number in taken:
+            raise OptionError(f"entry point {point.value}: not a new CodecEntry")
+        found[entry.name] = entry
+    return found
+
+
+def entry_by_name(name: str) -> CodecEntry:
+    """The codec called `name`, or an `OptionError` that lists the names there are."""
+    if name not in entries():
+        raise OptionError(f"no codec {name!r}; there are: {', '.join(sorted(entries()))}")
+    return entries()[name]
+
+
+def entry_by_number(number: int) -> CodecEntry:
+    """The codec that files call `number`, or an `UnsupportedFeatureError`."""
+    for entry in entries().values():
+        if entry.number == number:
+            return entry
+    raise UnsupportedFeatureError(f"codec number {number} is not known; a newer ncodec may be")
+
+
+@cache
+def model_id(weights: Path) -> bytes:
+    """The full model id (32 bytes) that a weights file states. Reads its header only."""
+    if not weights.is_file():
+        raise ModelNotFoundError(f"{weights}: no such weights file; reinstall the package")
+    try:
+        with safe_open(weights, framework="numpy") as file:
+            stated = (file.metadata() or {}).get("model_id", "")
+        identity = bytes.fromhex(stated)
+    except (SafetensorError, ValueError, OSError) as error:
+        raise UnsafeWeightsError(f"{weights}: not a safetensors weights file ({error})") from error
+    if len(identity) != 32:
+        raise UnsafeWeightsError(f"{weights}: states no model id")
+    return identity
+
+
+def models_of(entry: CodecEntry) -> Iterator[tuple[Path, bytes]]:
+    """Weights files that are there, with their model ids, newest first."""
+    for path in reversed(entry.weights):
+        if path.is_file():
+            yield path, model_id(path)
+
+
+def weights_for(entry: CodecEntry, short_id: bytes | None) -> Path:
+    """The newest weights file, or the one whose model id starts with `short_id`."""
+    models = list(models_of(entry))
+    if not models:
+        raise ModelNotFoundError(f"{entry.name}: no weights file; reinstall the package")
+    for path, identity in models:
+        if short_id is None or identity.startswith(short_id):
+            return path
+    raise ModelMismatchError(
+        f"made with {entry.name} model {short_id.hex() if short_id else ''}, which this version"
+        f" does not have (it has {', '.join(i.hex()[:8] for _, i in models)});"
+        " use the ncodec version that wrote the file"
+    )
+
+
+@cache
+def load(entry: CodecEntry, weights: Path, device: str) -> ImageCodec:
+    """The codec with these weights on `device` ("cpu" or "cuda"), loaded once a process."""
+    module, _, name = entry.target.partition(":")
+    loader: CodecLoader = getattr(import_module(module), name)
+    return loader(weights, device)

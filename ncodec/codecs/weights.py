@@ -1,0 +1,74 @@
+"""Weights files: safetensors, read into arrays, never anything that runs code."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+from torch import nn
+
+from ncodec.errors import ModelMismatchError, ModelNotFoundError, UnsafeWeightsError
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def read_weights(path: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of a weights file. Raises `ModelNotFoundError` or `UnsafeWeightsError`."""
+    if not path.is_file():
+        raise ModelNotFoundError(f"{path}: no such weights file; reinstall the package")
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise UnsafeWeightsError(f"{path}: not a safetensors weights file ({error})") from error
+
+
+def digest(arrays: Arrays) -> str:
+    """SHA-256 (hex) over arrays: their names, types, shapes and values."""
+    hasher = hashlib.sha256()
+    for name in sorted(arrays):
+        value = arrays[name]
+        hasher.update(json.dumps([name, str(value.dtype), list(value.shape)]).encode())
+        hasher.update(np.ascontiguousarray(value).tobytes())
+    return hasher.hexdigest()
+
+
+def model_id(arrays: Arrays, meaning: tuple[str, ...]) -> str:
+    """SHA-256 (hex) over all that the decoded symbols and the latents' meaning depend on.
+
+    Of the float arrays `model/...`, those count whose name goes on with one of `meaning`.
+    """
+    kept = tuple(f"model/{name}" for name in meaning)
+    return digest({k: v for k, v in arrays.items() if k.startswith(kept) or k[:6] != "model/"})
+
+
+def load_module(module: nn.Module, arrays: Arrays, prefix: str) -> None:
+    """Fill a module's parameters and buffers from the float arrays `prefix/...`, exactly them."""
+    state = module.state_dict()
+    given = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+    wrong = set(state) ^ set(given)
+    wrong |= {k for k in set(state) & set(given) if tuple(state[k].shape) != given[k].shape}
+    if wrong:
+        raise ModelMismatchError(f"weights {prefix}: wrong or missing: {', '.join(sorted(wrong))}")
+    tensors = {k: torch.from_numpy(v.astype(np.float32)) for k, v in given.items()}
+    if not all(bool(t.isfinite().all()) for t in tensors.values()):
+        raise ModelMismatchError(f"weights {prefix}: a value is not finite")
+    module.load_state_dict(tensors)
+
+
+def array(
+    arrays: Arrays, name: str, dtype: type[np.generic], shape: tuple[int, ...]
+) -> NDArray[Any]:
+    """One array of a known type and shape, finite, or `ModelMismatchError`."""
+    found = arrays.get(name)
+    if found is None or found.dtype != dtype or found.shape != shape:
+        stands = "missing" if found is None else f"{found.dtype} {found.shape}"
+        raise ModelMismatchError(f"weights {name}: {stands}, expected {np.dtype(dtype)} {shape}")
+    if found.dtype.kind == "f" and not np.isfinite(found).all():
+        raise ModelMismatchError(f"weights {name}: a value is not finite")
+    return found

@@ -1,0 +1,1 @@
+"""Pictures and sounds on disk, turned into crops and segments for training."""

@@ -1,0 +1,1 @@
+"""Torch modules: transforms, quantisers, priors. `weights/` holds what was trained."""

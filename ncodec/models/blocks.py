@@ -1,0 +1,73 @@
+"""Small pieces that several models share."""
+
+import torch
+from torch import Tensor, nn
+
+
+class ResidualBlock(nn.Module):
+    """Two dense 3x3 convolutions beside a skip: [B, C, H, W] -> [B, C, H, W]."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        self.act = nn.LeakyReLU(0.1, inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x plus its correction."""
+        corrected: Tensor = x + self.second(self.act(self.first(x)))
+        return corrected
+
+
+class RateTable(nn.Module):
+    """One learned vector a rate: linear between `knots` equally spaced rates in 0..1.
+
+    A variable-rate model needs gains that follow the rate (Cui et al., "Asymmetric Gained Deep
+    Image Compression With Continuous Rate Adaptation", CVPR 2021). Interpolating between few
+    knots keeps the table small and every rate in between smooth.
+    """
+
+    def __init__(self, knots: int, channels: int) -> None:
+        super().__init__()
+        self.values = nn.Parameter(torch.zeros(knots, channels))
+
+    def forward(self, rate: Tensor) -> Tensor:
+        """Rates [B] in 0..1 -> vectors [B, C, 1, 1]."""
+        knots = self.values.shape[0]
+        position = rate.clamp(0, 1) * (knots - 1)
+        low = position.floor().clamp(max=knots - 2)
+        weight = (position - low).unsqueeze(1)
+        index = low.long()
+        mixed = torch.lerp(self.values[index], self.values[index + 1], weight)
+        return mixed[:, :, None, None]
+
+
+class Modulation(nn.Module):
+    """Scale and shift of each channel by the rate: the network learns how coarse its input is."""
+
+    def __init__(self, knots: int, channels: int) -> None:
+        super().__init__()
+        self.scale = RateTable(knots, channels)
+        self.shift = RateTable(knots, channels)
+
+    def forward(self, x: Tensor, rate: Tensor) -> Tensor:
+        """[B, C, H, W] and rates [B] -> [B, C, H, W]."""
+        modulated: Tensor = x * (1 + self.scale(rate)) + self.shift(rate)
+        return modulated
+
+
+def round_through(x: Tensor) -> Tensor:
+    """Round, with the gradient of the identity (straight-through estimator)."""
+    return x + (x.round() - x).detach()
+
+
+def add_noise(x: Tensor) -> Tensor:
+    """Uniform noise of one step: the differentiable stand-in for rounding."""
+    return x + (torch.rand(x.shape, device=x.device) - 0.5)
+
+
+def checkerboard(like: Tensor) -> Tensor:
+    """[1, 1, H, W] for a tensor [B, C, H, W]: true where row + column is even, at the anchors."""
+    rows = torch.arange(like.shape[-2], device=like.device)[:, None]
+    columns = torch.arange(like.shape[-1], device=like.device)[None, :]
+    return ((rows + columns) % 2 == 0)[None, None]

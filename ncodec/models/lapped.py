@@ -1,0 +1,87 @@
+"""The linear start of the picture transforms: a lapped block transform, fitted to data.
+
+A block transform cannot use what two neighbouring blocks share. An orthogonal filter across each
+block border, before the blocks are transformed, turns it into a lapped one: 0.3 dB more coding
+gain in each direction at 16 samples, and no block edges at low rates (Tran, Liang, Tu, "Lapped
+transform via time-domain pre- and post-filtering", IEEE Transactions on Signal Processing, 2003).
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+BLOCK = 16
+
+
+def _cosines(size: int, shift: float) -> Tensor:
+    """Orthonormal DCT-II (shift 0) or DCT-IV (shift 0.5) of `size` samples, float64 [k, n]."""
+    k = torch.arange(size, dtype=torch.float64)[:, None] + shift
+    n = torch.arange(size, dtype=torch.float64)[None, :] + 0.5
+    basis = math.sqrt(2 / size) * torch.cos(math.pi * k * n / size)
+    if shift == 0:
+        basis[0] /= math.sqrt(2)
+    return basis
+
+
+def border_filter(size: int = BLOCK) -> Tensor:
+    """The orthogonal filter over the `size` samples around a block border, float32 [n, n]."""
+    half = size // 2
+    eye = torch.eye(half, dtype=torch.float64)
+    flip = eye.flip(0)
+    inner = flip @ _cosines(half, 0).T @ _cosines(half, 0.5) @ flip
+    butterfly = torch.cat([torch.cat([eye, flip], 1), torch.cat([flip, -eye], 1)])
+    return (0.5 * butterfly @ torch.block_diag(eye, inner) @ butterfly).float()
+
+
+def _filter_columns(x: Tensor, kernel: Tensor) -> Tensor:
+    """Apply `kernel` over each inner vertical block border of [..., H, W], W a multiple of 16."""
+    half = BLOCK // 2
+    if x.shape[-1] <= BLOCK:
+        return x
+    inner = x[..., half:-half].unflatten(-1, (-1, BLOCK)) @ kernel.T
+    return torch.cat([x[..., :half], inner.flatten(-2), x[..., -half:]], -1)
+
+
+def _filter_borders(x: Tensor, kernel: Tensor) -> Tensor:
+    across = _filter_columns(x, kernel).transpose(-1, -2)
+    return _filter_columns(across, kernel).transpose(-1, -2)
+
+
+class LappedTransform(nn.Module):
+    """Pixels to the `channels` strongest components of each 16x16 block, and back.
+
+    Orthonormal when made; training may then move it. float32 throughout: the first components are
+    large, and bfloat16 would round them by more than a quantiser step.
+    """
+
+    kernel: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.forward_basis = nn.Parameter(torch.empty(channels, 3 * BLOCK * BLOCK))
+        self.inverse_basis = nn.Parameter(torch.empty(channels, 3 * BLOCK * BLOCK))
+        self.register_buffer("kernel", border_filter(), persistent=False)
+        nn.init.orthogonal_(self.forward_basis)
+        with torch.no_grad():
+            self.inverse_basis.copy_(self.forward_basis)
+
+    def set_basis(self, basis: Tensor, scale: Tensor) -> None:
+        """Start from an orthonormal `basis` [channels, 768], outputs multiplied by `scale`."""
+        with torch.no_grad():
+            self.forward_basis.copy_(basis * scale[:, None])
+            self.inverse_basis.copy_(basis / scale[:, None])
+
+    def blocks(self, x: Tensor) -> Tensor:
+        """[B, 3, H, W] -> filtered blocks [B, 768, H/16, W/16]."""
+        return F.pixel_unshuffle(_filter_borders(x, self.kernel), BLOCK)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, 3, H, W] (H, W multiples of 16) -> [B, channels, H/16, W/16]."""
+        return F.conv2d(self.blocks(x), self.forward_basis[:, :, None, None])
+
+    def inverse(self, y: Tensor) -> Tensor:
+        """[B, channels, h, w] -> [B, 3, 16 h, 16 w]."""
+        blocks = F.conv2d(y, self.inverse_basis.T[:, :, None, None])
+        return _filter_borders(F.pixel_shuffle(blocks, BLOCK), self.kernel.T)
