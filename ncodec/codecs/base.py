@@ -1,13 +1,18 @@
 """What a picture codec offers, and what may be asked of it. Imports no torch."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from ncodec.container import Reader
 from ncodec.errors import OptionError
-from ncodec.media import Image
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ncodec.container import Reader
+    from ncodec.media import Image
 
 Progress = Callable[[int, int], None]
 """Called with the number of tiles done and the number of all tiles."""
@@ -36,7 +41,7 @@ class Target:
         bpp: float | None = None,
         size: float | None = None,
         psnr: float | None = None,
-    ) -> "Target":
+    ) -> Target:
         """The one that is given; quality 50 if none is. `OptionError` if several are."""
         options = {"quality": quality, "bpp": bpp, "size": size, "psnr": psnr}
         given = {kind: value for kind, value in options.items() if value is not None}

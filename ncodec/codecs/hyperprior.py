@@ -24,7 +24,7 @@ from ncodec.models.hyperprior import STRIDE, Hyperprior
 
 TILE = 1024
 MAX_TILE_PIXELS = 2**22
-"""Largest tile that is decoded, 2048 x 2048: latents take 6 bytes a pixel before pixels are made."""
+"""Largest tile that is decoded, 2048 x 2048: its latents take 6 bytes a pixel."""
 ENCODER_HALO = 64
 """Pixels around a tile that its analysis sees; beyond them the latent hardly changes."""
 DECODER_HALO = 7 * STRIDE

@@ -17,7 +17,16 @@ from ncodec.codecs.weights import Arrays, array
 from ncodec.entropy import Decoder, Encoder, Tables
 from ncodec.entropy.integer_network import IntegerNetwork
 from ncodec.errors import EntropyDesyncError, ModelMismatchError
-from ncodec.models.hyperprior import HYPER, HYPER_STRIDE, KNOTS, LATENTS, SCALES, STRIDE, Hyperprior
+from ncodec.models.hyperprior import (
+    HYPER,
+    HYPER_STRIDE,
+    KNOTS,
+    LATENTS,
+    SCALES,
+    SLOPE,
+    STRIDE,
+    Hyperprior,
+)
 
 KNOT_STEPS = 100
 RATE_STEPS = KNOT_STEPS * (KNOTS - 1) + 1
@@ -31,8 +40,6 @@ CENTROIDS = 4
 """Reconstruction points are stored for magnitudes 0..2, and one for all larger."""
 DECISIONS = 8
 """Magnitudes up to this are rounded with their price in mind."""
-SLOPE = 6 / np.log(2)
-"""Bits worth one squared quantiser step, at the step size where rate and distortion balance."""
 MAX_HYPER, MAX_LATENT = 4095, 2**18
 MEANING = ("hyper_mean.", "context.", "log_gain.", "spread")
 """Float weights that the model id covers: the others may improve and old files only gain."""

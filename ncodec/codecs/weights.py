@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from torch import nn
 
+from ncodec.codecs.registry import model_id as stated_id
 from ncodec.errors import ModelMismatchError, ModelNotFoundError, UnsafeWeightsError
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -24,7 +25,8 @@ def read_weights(path: Path) -> dict[str, NDArray[Any]]:
         raise ModelNotFoundError(f"{path}: no such weights file; reinstall the package")
     try:
         return load_file(path)
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
+    # Types that numpy lacks (bfloat16) surface as TypeError or AttributeError.
+    except (SafetensorError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise UnsafeWeightsError(f"{path}: not a safetensors weights file ({error})") from error
 
 
@@ -45,6 +47,18 @@ def model_id(arrays: Arrays, meaning: tuple[str, ...]) -> str:
     """
     kept = tuple(f"model/{name}" for name in meaning)
     return digest({k: v for k, v in arrays.items() if k.startswith(kept) or k[:6] != "model/"})
+
+
+def read_verified(path: Path, meaning: tuple[str, ...]) -> tuple[dict[str, NDArray[Any]], bytes]:
+    """Arrays of a weights file and its model id, which must be the one that it states.
+
+    Raises as `read_weights`, and `ModelMismatchError` where the contents have another id: they
+    would decode files to other pictures than the ones encoded.
+    """
+    arrays, stated = read_weights(path), stated_id(path)
+    if model_id(arrays, meaning) != stated.hex():
+        raise ModelMismatchError(f"{path}: contents do not have the model id stated; reinstall")
+    return arrays, stated
 
 
 def load_module(module: nn.Module, arrays: Arrays, prefix: str) -> None:

@@ -30,7 +30,7 @@ class PictureCrops:
         paths = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in SUFFIXES)
         with ThreadPoolExecutor(2) as pool:
             pictures = list(pool.map(_load, paths))
-        self.paths = paths
+        self.smallest = smallest
         self.pictures = [p for p in pictures if min(p.shape[:2]) >= smallest]
         if not self.pictures:
             raise InputError(f"{folder}: no picture of at least {smallest} x {smallest} pixels")

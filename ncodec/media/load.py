@@ -12,7 +12,7 @@ from typing import BinaryIO
 import PIL.Image
 import PIL.ImageFile
 
-from ncodec.container import Limits
+from ncodec.container import MAGIC, Limits
 from ncodec.errors import InputError, LimitExceededError
 from ncodec.media.convert import check_size, from_pillow, pillow_errors
 from ncodec.media.image import Image
@@ -20,7 +20,7 @@ from ncodec.media.image import Image
 _NEW_SUBFILE_TYPE = 254
 # Its Pillow plugin hands the file to Ghostscript: an interpreter, not a decoder.
 _REFUSED = ("EPS",)
-_OWN_MAGIC = b"\x89NCD"
+
 _SIGNATURES = (
     (b"\xff\x0a", "a JPEG XL picture"),
     (b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
@@ -150,7 +150,7 @@ def _try(
 def _what_is_wrong(stream: BinaryIO, prefix: bytes, reasons: list[str]) -> str:
     if not prefix:
         return "is empty"
-    if prefix.startswith(_OWN_MAGIC):
+    if prefix.startswith(MAGIC):
         return "is an ncodec file already; decode it first"
     if known := _foreign_format(stream, prefix):
         return f"is {known}, which can't be read here; convert it to PNG, JPEG or TIFF"

@@ -28,6 +28,8 @@ FEATURES = 128
 KNOTS = 9
 LAMBDA_MIN, LAMBDA_MAX = 0.0012, 0.2
 SCALE_MIN, SCALE_MAX, SCALES = 0.06, 256.0, 64
+SLOPE = 6 / math.log(2)
+"""Bits worth one squared quantiser step, at the step size where rate and distortion balance."""
 LOG_SCALE_STEP = math.log(SCALE_MAX / SCALE_MIN) / (SCALES - 1)
 STRIDE = 16
 TRAINING_ONLY = (
@@ -66,6 +68,20 @@ def logistic_bits(value: Tensor, log_scale: Tensor) -> Tensor:
     upper = F.logsigmoid((0.5 - magnitude) * inverse)
     lower = F.logsigmoid((0.5 + magnitude) * inverse)
     return (upper + lower + torch.log1p(-torch.exp(-inverse))) * (-1 / math.log(2))
+
+
+def round_priced(value: Tensor, log_scale: Tensor) -> Tensor:
+    """Round as the encoder does, with the gradient of the identity: ones that are dear become 0.
+
+    A one is given up where the bits it costs are worth more than the error of leaving it out.
+    """
+    with torch.no_grad():
+        one, zero = torch.ones_like(value), torch.zeros_like(value)
+        price = logistic_bits(one, log_scale) - logistic_bits(zero, log_scale)
+        level = value.round()
+        dear = (level.abs() == 1) & (value.abs() < 0.5 + price / (2 * SLOPE))
+        level = torch.where(dear, zero, level)
+    return value + (level - value).detach()
 
 
 class Hyperprior(nn.Module):
@@ -119,7 +135,7 @@ class Hyperprior(nn.Module):
         features = self.hyper_mean(z_hat).float()
 
         def dequantise(mean: Tensor) -> Tensor:
-            latent: Tensor = round_through((y - mean) * gain) / gain + mean
+            latent: Tensor = round_priced((y - mean) * gain, log_scale) / gain + mean
             return latent
 
         mean = self.means(features, dequantise)

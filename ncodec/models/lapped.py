@@ -32,7 +32,9 @@ def border_filter(size: int = BLOCK) -> Tensor:
     flip = eye.flip(0)
     inner = flip @ _cosines(half, 0).T @ _cosines(half, 0.5) @ flip
     butterfly = torch.cat([torch.cat([eye, flip], 1), torch.cat([flip, -eye], 1)])
-    return (0.5 * butterfly @ torch.block_diag(eye, inner) @ butterfly).float()
+    zero = torch.zeros_like(eye)
+    middle = torch.cat([torch.cat([eye, zero], 1), torch.cat([zero, inner], 1)])
+    return (0.5 * butterfly @ middle @ butterfly).float()
 
 
 def _filter_columns(x: Tensor, kernel: Tensor) -> Tensor:
@@ -40,7 +42,7 @@ def _filter_columns(x: Tensor, kernel: Tensor) -> Tensor:
     half = BLOCK // 2
     if x.shape[-1] <= BLOCK:
         return x
-    inner = x[..., half:-half].unflatten(-1, (-1, BLOCK)) @ kernel.T
+    inner = x[..., half:-half].reshape(*x.shape[:-1], -1, BLOCK) @ kernel.T
     return torch.cat([x[..., :half], inner.flatten(-2), x[..., -half:]], -1)
 
 
@@ -79,9 +81,11 @@ class LappedTransform(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, 3, H, W] (H, W multiples of 16) -> [B, channels, H/16, W/16]."""
-        return F.conv2d(self.blocks(x), self.forward_basis[:, :, None, None])
+        with torch.autocast(x.device.type, enabled=False):
+            return F.conv2d(self.blocks(x.float()), self.forward_basis[:, :, None, None])
 
     def inverse(self, y: Tensor) -> Tensor:
         """[B, channels, h, w] -> [B, 3, 16 h, 16 w]."""
-        blocks = F.conv2d(y, self.inverse_basis.T[:, :, None, None])
-        return _filter_borders(F.pixel_shuffle(blocks, BLOCK), self.kernel.T)
+        with torch.autocast(y.device.type, enabled=False):
+            blocks = F.conv2d(y.float(), self.inverse_basis.T[:, :, None, None])
+            return _filter_borders(F.pixel_shuffle(blocks, BLOCK), self.kernel.T)

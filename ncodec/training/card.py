@@ -67,6 +67,8 @@ def _sources(table: Path) -> str:
 
 def _progress(log: Path) -> str:
     """Means of the log in `LOG_ROWS` equal parts."""
+    if not log.is_file():
+        return "The run was too short for a log."
     rows = [json.loads(line) for line in log.read_text().splitlines()]
     size = max(1, len(rows) // LOG_ROWS)
     keys = [key for key in rows[0] if key not in ("step", "hours", "norm", "images")]

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+
+from ncodec.errors import ModelMismatchError, UnsafeWeightsError
 
 _STEP = "step"
 
@@ -46,15 +48,32 @@ def load_checkpoint(
     optimiser: torch.optim.Optimizer | None = None,
     names: list[str] | None = None,
 ) -> dict[str, Any]:
-    """Read what `save_checkpoint` wrote into the given objects; returns the counters."""
+    """Read what `save_checkpoint` wrote into the given objects; returns the counters.
+
+    Raises `UnsafeWeightsError` for a file that is no checkpoint, `ModelMismatchError` for one of
+    another model.
+    """
+    counters = read_counters(path)
     with safe_open(path, framework="pt") as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        counters: dict[str, Any] = json.loads(file.metadata()["counters"])
-    model.load_state_dict(_below(tensors, "model/"))
-    for key, value in _below(tensors, "average/").items():
-        average[key].copy_(value)
-    if optimiser is not None and names is not None:
-        _load_optimiser(optimiser, names, _below(tensors, "optimiser/"))
+    try:
+        model.load_state_dict(_below(tensors, "model/"))
+        for key, value in _below(tensors, "average/").items():
+            average[key].copy_(value)
+        if optimiser is not None and names is not None:
+            _load_optimiser(optimiser, names, _below(tensors, "optimiser/"))
+    except (KeyError, RuntimeError) as error:
+        raise ModelMismatchError(f"{path}: a checkpoint of another model ({error})") from error
+    return counters
+
+
+def read_counters(path: Path) -> dict[str, Any]:
+    """The counters of a checkpoint. Raises `UnsafeWeightsError` if it is none."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            counters: dict[str, Any] = json.loads((file.metadata() or {})["counters"])
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise UnsafeWeightsError(f"{path}: not a training checkpoint ({error})") from error
     return counters
 
 
@@ -69,6 +88,7 @@ def _load_optimiser(
     for name, parameter in zip(names, parameters, strict=True):
         state = _below(tensors, f"{name}/")
         if state:
-            step = state.pop(_STEP)
-            moved = {key: value.to(parameter.device) for key, value in state.items()}
-            optimiser.state[parameter] = {_STEP: step, **moved}
+            step = state.pop(_STEP).to(parameter.device)
+            # In the parameter's memory format: the fused optimiser goes through raw memory.
+            same = {k: torch.empty_like(parameter).copy_(v) for k, v in state.items()}
+            optimiser.state[parameter] = {_STEP: step, **same}

@@ -106,7 +106,7 @@ def _round_to_half(model: Hyperprior) -> None:
 
 
 def _analysed(model: Hyperprior, data: PictureCrops, random: np.random.Generator) -> Tensor:
-    latent: Tensor = model.analysis(data.batch(1, CROP, random), model.spread)
+    latent: Tensor = model.analysis(data.batch(1, min(CROP, data.smallest), random), model.spread)
     return latent
 
 

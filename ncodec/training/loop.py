@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ncodec.training.checkpoint import load_checkpoint, save_checkpoint
+from ncodec.training.checkpoint import load_checkpoint, read_counters, save_checkpoint
 
 LATEST, STABLE = "latest.safetensors", "stable.safetensors"
 LOG = "log.jsonl"
@@ -117,7 +117,7 @@ class Trainer:
         """Go on from the folder's checkpoint, if there is one."""
         latest, stable = self.folder / LATEST, self.folder / STABLE
         path = latest
-        if stable.exists() and self._annealed(latest):
+        if stable.exists() and (not latest.exists() or self._annealed(latest)):
             path = stable
         if path.exists():
             self.counters = load_checkpoint(
@@ -125,12 +125,9 @@ class Trainer:
             )
 
     def _annealed(self, latest: Path) -> bool:
-        """Whether `latest` left the constant part of an earlier, shorter schedule."""
-        from safetensors import safe_open
-
-        with safe_open(latest, framework="pt") as file:
-            counters = json.loads(file.metadata()["counters"])
-        return bool(counters["annealing"] and counters["steps"] != self.settings.steps)
+        """Whether `latest` left the constant part of a schedule shorter than this one."""
+        counters = read_counters(latest)
+        return bool(counters["annealing"] and counters["steps"] < self.settings.steps)
 
     def save(self, name: str) -> None:
         """Write a checkpoint into the folder."""

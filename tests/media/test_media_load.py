@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ncodec.container import Limits
+from ncodec.container import MAGIC, Limits
 from ncodec.errors import InputError, LimitExceededError
 from ncodec.media import load_image
 
@@ -295,7 +295,7 @@ def test_a_file_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
         (b'<?xml version="1.0"?>\n<svg xmlns="a" width="9"/>', "SVG"),
         (b"%PDF-1.7\n" + bytes(40), "PDF"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "PostScript"),
-        (b"\x89NCD" + bytes(40), "ncodec"),
+        (MAGIC + bytes(40), "ncodec"),
     ],
 )
 def test_foreign_formats_are_named(data: bytes, name: str) -> None:
