@@ -1,0 +1,87 @@
+"""Peak memory and seconds of the command line on a huge picture.
+
+Makes a PNG of 10,000 x 10,000 pixels in a temporary folder, encodes and decodes it, each in a
+process of its own, and prints what the system says of them. Exits with 1 if either took more than
+1.5 GiB.
+
+Run it as `python benchmarks/memory.py [--side N] [--threads N]`.
+"""
+
+import argparse
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import zlib
+from pathlib import Path
+
+GOAL = 1.5
+# The unit of ru_maxrss.
+PER_GIB = 2**30 if sys.platform == "darwin" else 2**20
+COMMAND = [sys.executable, "-m", "ncodec"]
+
+
+def make(path: Path, side: int) -> None:
+    """Write a square PNG strip by strip."""
+    from synthetic import strips
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    packer = zlib.compressobj(1)
+    with path.open("wb") as file:
+        header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+        file.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header))
+        for strip in strips(side, side):
+            rows = b"".join(b"\0" + line.tobytes() for line in strip)
+            file.write(chunk(b"IDAT", packer.compress(rows)))
+        file.write(chunk(b"IDAT", packer.flush()) + chunk(b"IEND", b""))
+
+
+def measure(command: list[str]) -> tuple[float, float]:
+    """Run a command; its peak resident memory in GiB and its seconds."""
+    begin = time.perf_counter()
+    process = subprocess.Popen(command)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)}: ended with {process.returncode}")
+    return usage.ru_maxrss / PER_GIB, time.perf_counter() - begin
+
+
+def run(folder: Path, side: int, extra: list[str]) -> float:
+    """Encode and decode; the larger of the two peaks in GiB."""
+    # A new process starts with the peak of the one that made it: the picture is made elsewhere.
+    source, coded, back = (folder / name for name in ("picture.png", "picture.ncd", "back.png"))
+    subprocess.run([sys.executable, __file__, "--make", source, "--side", str(side)], check=True)
+    peaks = []
+    for verb, paths in (("encode", (source, coded)), ("decode", (coded, back))):
+        words = [verb, str(paths[0]), "-o", str(paths[1]), *extra]
+        peak, seconds = measure([*COMMAND, *words])
+        print(f"{verb} {side}x{side}: {peak:.2f} GiB, {seconds:.1f} s", flush=True)
+        peaks.append(peak)
+    return max(peaks)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--side", type=int, default=10_000, help="pixels a side [10000]")
+    parser.add_argument("--threads", type=int, help="processor threads")
+    parser.add_argument("--make", type=Path, metavar="PNG", help="only write the picture")
+    options = parser.parse_args()
+    if options.make:
+        make(options.make, options.side)
+        return
+    extra = ["--threads", str(options.threads)] if options.threads else []
+    with tempfile.TemporaryDirectory() as folder:
+        peak = run(Path(folder), options.side, extra)
+    if peak > GOAL:
+        raise SystemExit(f"{peak:.2f} GiB is more than the goal, {GOAL} GiB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""From pictures to weights that encode and decode, in miniature."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+from ncodec.codecs.base import Target
+from ncodec.codecs.hyperprior import HyperpriorCodec
+from ncodec.codecs.registry import model_id
+from ncodec.container import Reader
+from ncodec.datasets.pictures import PictureCrops
+from ncodec.errors import InputError
+from ncodec.media import Image
+from ncodec.models.hyperprior import Hyperprior, logistic_bits, rate_lambda
+from ncodec.training import export_hyperprior, linear_fit
+from ncodec.training.export_hyperprior import export
+from ncodec.training.hyperprior import HyperpriorRecipe
+from ncodec.training.loop import LATEST, Settings, Trainer
+from tests.codecs.pictures import picture, psnr
+
+SETTINGS = Settings(
+    steps=2, anneal_steps=1, warmup_steps=1, batch=2, crop=64, report_every=1, compile=False,
+    precision="fp32",
+)  # fmt: skip
+
+# Each transform uses its linear part in one direction only.
+UNUSED = {"analysis.linear.inverse_basis", "synthesis.linear.forward_basis"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("pictures")
+    for seed, (width, height) in enumerate(((200, 150), (140, 160), (150, 140))):
+        PIL.Image.fromarray(picture(width, height, seed=seed)).save(place / f"{seed}.png")
+    return place
+
+
+@pytest.fixture(scope="module")
+def recipe(folder: Path) -> HyperpriorRecipe:
+    """A recipe whose linear start was fitted to few blocks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(linear_fit, "FIT_CROPS", 40)
+        return HyperpriorRecipe(folder, SETTINGS, torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def weights(recipe: HyperpriorRecipe, folder: Path, tmp_path_factory: pytest.TempPathFactory
+            ) -> Path:  # fmt: skip
+    """Two steps of training, then an export."""
+    place = tmp_path_factory.mktemp("run")
+    Trainer(recipe, place, SETTINGS).run()
+    path = place / "weights.safetensors"
+    model = Hyperprior()
+    model.load_state_dict(recipe.model.state_dict())
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("CALIBRATION_CROPS", 2), ("COUNTED_CROPS", 4), ("CROP", 64)):
+            patch.setattr(export_hyperprior, name, value)
+        export(model, recipe.data, path)
+    return path
+
+
+def test_two_steps_train_every_parameter(recipe: HyperpriorRecipe, weights: Path) -> None:
+    assert (weights.parent / LATEST).exists()
+    rows = [json.loads(x) for x in (weights.parent / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 2]
+    assert all(np.isfinite(list(row.values())).all() for row in rows)
+    gradients = {name: p.grad for name, p in recipe.model.named_parameters()}
+    missing = {name for name, gradient in gradients.items() if gradient is None}
+    assert missing <= UNUSED
+
+
+def test_the_linear_start_is_a_working_codec(recipe: HyperpriorRecipe) -> None:
+    """Before any training the loss is that of a transform codec, not of random weights."""
+    pixels = recipe.data.batch(2, 64, np.random.default_rng(0))
+    with torch.no_grad():
+        fine = recipe.model(pixels, torch.ones(2))
+        coarse = recipe.model(pixels, torch.zeros(2))
+    errors = [(out.pixels - pixels).square().mean() for out in (coarse, fine)]
+    assert errors[1] < errors[0] < pixels.square().mean()
+    assert fine.latent_bits.sum() > coarse.latent_bits.sum() > 0
+
+
+def test_exported_weights_encode_and_decode(weights: Path) -> None:
+    codec = HyperpriorCodec(weights)
+    source = picture(70, 50)
+    sizes, figures = [], []
+    for quality in (10, 90):
+        encoded = codec.compress(Image(source), Target("quality", quality), verify=True)
+        sizes.append(len(encoded.data))
+        figures.append(psnr(codec.decompress(Reader(encoded.data)).array, source))
+    assert sizes[0] < sizes[1]
+    assert 10 < figures[0] < figures[1]
+
+
+def test_exported_weights_state_their_model_id(weights: Path, folder: Path) -> None:
+    assert HyperpriorCodec(weights).model_id == model_id(weights)[:4]
+    assert [path.name for path in weights.parent.glob("*.tmp")] == []
+
+
+def test_other_weights_do_not_read_the_files(weights: Path) -> None:
+    codec = HyperpriorCodec(weights)
+    data = codec.compress(Image(picture(20, 20)), Target("quality", 50)).data
+    assert Reader(data).header.model_id == codec.model_id
+
+
+def test_bits_are_those_of_a_distribution() -> None:
+    values = torch.arange(-400, 401).float()
+    for scale in (0.06, 1.0, 20.0):
+        bits = logistic_bits(values, torch.full_like(values, np.log(scale)))
+        assert torch.exp2(-bits).sum() == pytest.approx(1, abs=1e-3)
+        assert bits.argmin() == 400
+    far = torch.tensor([1e4], requires_grad=True)
+    (slope,) = torch.autograd.grad(logistic_bits(far, torch.zeros(1)).sum(), far)
+    assert 1 < slope.item() < 10
+
+
+def test_lambda_is_log_uniform() -> None:
+    low, middle, high = rate_lambda(torch.tensor([0.0, 0.5, 1.0])).tolist()
+    assert middle**2 == pytest.approx(low * high)
+
+
+def test_crops_come_from_the_pictures(folder: Path) -> None:
+    data = PictureCrops(folder, 64)
+    batch = data.batch(5, 64, np.random.default_rng(0))
+    assert batch.shape == (5, 3, 64, 64)
+    assert -0.5 <= float(batch.min()) < float(batch.max()) <= 0.5
+    with pytest.raises(InputError, match="512 x 512"):
+        PictureCrops(folder, 512)
