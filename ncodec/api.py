@@ -105,7 +105,8 @@ def open_source(source: Source) -> AbstractContextManager[bytes | BinaryIO]:
             raise InputError(f"{source}: cannot be read ({error.strerror or error})") from error
     if not hasattr(source, "read"):
         raise InputError(f"cannot read a {type(source).__name__}; give bytes, a path or a file")
-    return nullcontext(source if source.seekable() else source.read())
+    seekable = getattr(source, "seekable", None)
+    return nullcontext(source if seekable is not None and seekable() else source.read())
 
 
 def read_info(source: Source, *, limits: Limits | None = None) -> Info:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,14 @@ QUALITY_STEPS = (RATE_STEPS - 1) / 100
 Pixels = NDArray[np.uint8]
 
 
+def plain_float32() -> AbstractContextManager[None]:
+    """Convolutions on a GPU in whole float32: TF32 would move pixels by several code values."""
+    context: AbstractContextManager[None] = torch.backends.cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+    )
+    return context
+
+
 class HyperpriorCodec:
     """Encodes and decodes pictures; see `ImageCodec` for the contract."""
 
@@ -60,14 +69,17 @@ class HyperpriorCodec:
         progress: Progress | None = None,
     ) -> Encoded:
         """Encode a picture to the bytes of a whole file; see `ImageCodec.compress`."""
-        job = _EncodeJob(self, image, verify, progress)
+        with plain_float32():
+            return self._compress(_EncodeJob(self, image, verify, progress), target)
+
+    def _compress(self, job: "_EncodeJob", target: Target) -> Encoded:
         if target.kind == "quality":
             step = round(target.value * QUALITY_STEPS)
             return Encoded(job.file(step), step / QUALITY_STEPS)
         if target.kind == "psnr":
             trial, warning = lowest_reaching(job.psnr, RATE_STEPS, target.value, "psnr (dB)")
         else:
-            pixels = image.width * image.height
+            pixels = job.image.width * job.image.height
             ceiling = target.value if target.kind == "size" else target.value * pixels / 8
             what = f"{target.kind} {target.value:g}, in bytes"
             trial, warning = highest_below(job.size, RATE_STEPS, ceiling, what)
@@ -84,10 +96,11 @@ class HyperpriorCodec:
         """Decode a file or a region of it; see `ImageCodec.decompress`."""
         job = _DecodeJob(self, reader, partial)
         box = region_box(region, reader.header.media.width, reader.header.media.height)
-        return job.picture(box, progress)
+        with plain_float32():
+            return job.picture(box, progress)
 
     def check(self, reader: Reader, *, progress: Progress | None = None) -> None:
-        """Decode all symbols, alpha and metadata, and make no pixels."""
+        """Decode all symbols and alpha, and make no pixels."""
         job = _DecodeJob(self, reader, partial=False)
         read_alpha(reader)
         for index in range(len(job.grid)):
@@ -212,7 +225,7 @@ class _DecodeJob:
         media = self.reader.header.media
         channels = (1 if media.grey else 3) + (alpha is not None)
         tiles = list(self.grid.touching(box))
-        self._tile(tiles[0])  # Memory for all pixels only once a first tile proved to be real.
+        self._first_real(tiles)  # Memory for all pixels only once a tile proved to be real.
         array = np.empty((box.height, box.width, channels), np.uint8)
         for done, index in enumerate(tiles):
             part = self.grid.box(index).meet(box)
@@ -229,6 +242,15 @@ class _DecodeJob:
             (*warnings, *complaint),
             tuple(self.lost[i] for i in sorted(self.lost) if i in tiles),
         )
+
+    def _first_real(self, tiles: list[int]) -> None:
+        """Decode tiles until one succeeds; `CorruptFileError` where a partial decode finds none."""
+        for index in tiles:
+            self._tile(index)
+            if index not in self.lost:
+                return
+            del self.kept[index]
+        raise CorruptFileError("no tile is left that could be decoded")
 
     def _alpha(self) -> tuple[Pixels | None, tuple[str, ...]]:
         try:

@@ -61,15 +61,52 @@ def read_verified(path: Path, meaning: tuple[str, ...]) -> tuple[dict[str, NDArr
     return arrays, stated
 
 
-def load_module(module: nn.Module, arrays: Arrays, prefix: str) -> None:
-    """Fill a module's parameters and buffers from the float arrays `prefix/...`, exactly them."""
-    state = module.state_dict()
+def pack_module(state: Mapping[str, torch.Tensor], prefix: str) -> dict[str, NDArray[Any]]:
+    """A module's state as small arrays `prefix/...`.
+
+    Convolutions become int8 with a scale for each output channel (`NAME/scale`), everything else
+    float16. What is shipped stays small; the transforms' linear part, where the large numbers
+    are, keeps its precision.
+    """
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, value in state.items():
+        if value.ndim == 4 and name.endswith("weight"):
+            scale = value.abs().amax((1, 2, 3)).clamp_min(1e-12) / 127
+            levels = (value / scale[:, None, None, None]).round()
+            arrays[f"{prefix}{name}"] = levels.to(torch.int8).contiguous().numpy()
+            arrays[f"{prefix}{name}/scale"] = scale.float().numpy()
+        else:
+            arrays[f"{prefix}{name}"] = value.half().contiguous().numpy()
+    return arrays
+
+
+def unpack_module(arrays: Arrays, prefix: str) -> dict[str, torch.Tensor]:
+    """Undo `pack_module`: the state in float32."""
     given = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-    wrong = set(state) ^ set(given)
-    wrong |= {k for k in set(state) & set(given) if tuple(state[k].shape) != given[k].shape}
+    scales = {k: given.pop(k) for k in list(given) if k.endswith("/scale")}
+    state = {}
+    for name, value in given.items():
+        scale = scales.pop(f"{name}/scale", None)
+        state[name] = torch.from_numpy(value.astype(np.float32))
+        if (value.dtype == np.int8) != (scale is not None):
+            raise ModelMismatchError(f"weights {prefix}{name}: {value.dtype} and its scale")
+        if scale is not None:
+            if scale.shape != value.shape[:1] or value.ndim != 4:
+                raise ModelMismatchError(f"weights {prefix}{name}: scale {scale.shape}")
+            state[name] *= torch.from_numpy(scale.astype(np.float32))[:, None, None, None]
+    if scales:
+        raise ModelMismatchError(f"weights {prefix}: no values for {', '.join(sorted(scales))}")
+    return state
+
+
+def load_module(module: nn.Module, arrays: Arrays, prefix: str) -> None:
+    """Fill a module from what `pack_module` made; `ModelMismatchError` unless all fits."""
+    state = module.state_dict()
+    tensors = unpack_module(arrays, prefix)
+    wrong = set(state) ^ set(tensors)
+    wrong |= {k for k in set(state) & set(tensors) if state[k].shape != tensors[k].shape}
     if wrong:
         raise ModelMismatchError(f"weights {prefix}: wrong or missing: {', '.join(sorted(wrong))}")
-    tensors = {k: torch.from_numpy(v.astype(np.float32)) for k, v in given.items()}
     if not all(bool(t.isfinite().all()) for t in tensors.values()):
         raise ModelMismatchError(f"weights {prefix}: a value is not finite")
     module.load_state_dict(tensors)

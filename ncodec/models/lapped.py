@@ -52,7 +52,7 @@ def _filter_borders(x: Tensor, kernel: Tensor) -> Tensor:
 
 
 class LappedTransform(nn.Module):
-    """Pixels to the `channels` strongest components of each 16x16 block, and back.
+    """Pixels to the `channels` strongest components of each 16x16 block, or back.
 
     Orthonormal when made; training may then move it. float32 throughout: the first components are
     large, and bfloat16 would round them by more than a quantiser step.
@@ -62,30 +62,21 @@ class LappedTransform(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.forward_basis = nn.Parameter(torch.empty(channels, 3 * BLOCK * BLOCK))
-        self.inverse_basis = nn.Parameter(torch.empty(channels, 3 * BLOCK * BLOCK))
+        self.basis = nn.Parameter(torch.empty(channels, 3 * BLOCK * BLOCK))
         self.register_buffer("kernel", border_filter(), persistent=False)
-        nn.init.orthogonal_(self.forward_basis)
-        with torch.no_grad():
-            self.inverse_basis.copy_(self.forward_basis)
-
-    def set_basis(self, basis: Tensor, scale: Tensor) -> None:
-        """Start from an orthonormal `basis` [channels, 768], outputs multiplied by `scale`."""
-        with torch.no_grad():
-            self.forward_basis.copy_(basis * scale[:, None])
-            self.inverse_basis.copy_(basis / scale[:, None])
+        nn.init.orthogonal_(self.basis)
 
     def blocks(self, x: Tensor) -> Tensor:
         """[B, 3, H, W] -> filtered blocks [B, 768, H/16, W/16]."""
         return F.pixel_unshuffle(_filter_borders(x, self.kernel), BLOCK)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, 3, H, W] (H, W multiples of 16) -> [B, channels, H/16, W/16]."""
+        """Components of pixels [B, 3, H, W] (multiples of 16): [B, channels, H/16, W/16]."""
         with torch.autocast(x.device.type, enabled=False):
-            return F.conv2d(self.blocks(x.float()), self.forward_basis[:, :, None, None])
+            return F.conv2d(self.blocks(x.float()), self.basis[:, :, None, None])
 
     def inverse(self, y: Tensor) -> Tensor:
-        """[B, channels, h, w] -> [B, 3, 16 h, 16 w]."""
+        """Pixels [B, 3, 16 h, 16 w] of components [B, channels, h, w], by the transposed basis."""
         with torch.autocast(y.device.type, enabled=False):
-            blocks = F.conv2d(y.float(), self.inverse_basis.T[:, :, None, None])
+            blocks = F.conv2d(y.float(), self.basis.T[:, :, None, None])
             return _filter_borders(F.pixel_shuffle(blocks, BLOCK), self.kernel.T)

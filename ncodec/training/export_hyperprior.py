@@ -18,7 +18,7 @@ from ncodec.codecs.hyperprior_latents import (
     RATE_STEPS,
     LatentCoder,
 )
-from ncodec.codecs.weights import digest, model_id
+from ncodec.codecs.weights import digest, model_id, pack_module, unpack_module
 from ncodec.datasets.pictures import PictureCrops
 from ncodec.entropy import Tables
 from ncodec.entropy.build import count_symbols, counted_tables, logistic_tables
@@ -79,12 +79,10 @@ def export(model: Hyperprior, data: PictureCrops, path: Path, seed: int = 0) -> 
     """
     random = np.random.default_rng((seed, 1))
     model.eval()
-    arrays: Arrays = {
-        f"model/{name}": value.numpy().astype(np.float16)
-        for name, value in model.state_dict().items()
-        if not name.startswith(TRAINING_ONLY)
-    }
-    _round_to_half(model)
+    state = {k: v for k, v in model.state_dict().items() if not k.startswith(TRAINING_ONLY)}
+    arrays: Arrays = dict(pack_module(state, "model/"))
+    for name, value in unpack_module(arrays, "model/").items():
+        state[name].copy_(value)  # Count with the weights as they are shipped.
     arrays |= _integer_tables(model)
     latents = [_analysed(model, data, random) for _ in range(COUNTED_CROPS)]
     arrays |= _hyper_tables(model, latents)
@@ -97,12 +95,6 @@ def export(model: Hyperprior, data: PictureCrops, path: Path, seed: int = 0) -> 
     blob = save(arrays, metadata)
     write_atomic(path, lambda file: file.write(blob), overwrite=True)
     return metadata
-
-
-def _round_to_half(model: Hyperprior) -> None:
-    """Count with the weights that will be shipped."""
-    for value in model.state_dict().values():
-        value.copy_(value.half().float())
 
 
 def _analysed(model: Hyperprior, data: PictureCrops, random: np.random.Generator) -> Tensor:

@@ -95,8 +95,9 @@ def start_from_linear(model: Hyperprior, data: PictureCrops, random: np.random.G
     """
     basis, deviations = fit_lapped_basis(data, model.spread.shape[1], random)
     spread = (START_SCALE * deviations).clamp_min(SMALLEST_SPREAD)
-    model.analysis.linear.set_basis(basis, START_SCALE / spread)
-    model.synthesis.linear.set_basis(basis, START_SCALE / spread)
+    scale = (START_SCALE / spread)[:, None]
+    model.analysis.linear.basis.copy_(basis * scale)
+    model.synthesis.linear.basis.copy_(basis / scale)
     model.spread.copy_(spread[None, :, None, None])
     model.hyper_scale.last.weight.mul_(0.1)
     starts = (START_SCALE * deviations).clamp_min(0.01).log()

@@ -103,7 +103,7 @@ def move_count(arrays: Arrays) -> None:
 
 WRONG: dict[str, tuple[Change, str]] = {
     "model not finite": (set_value("model/synthesis.enter.bias", np.nan), "not finite"),
-    "model missing": (drop("model/analysis.linear.forward_basis"), "wrong or missing"),
+    "model missing": (drop("model/analysis.linear.basis"), "wrong or missing"),
     "model shape": (cut("model/log_gain.values"), "log_gain"),
     "network": (nudge_network, "self-test"),
     "network missing": (drop("entropy/scale/0/bias"), "entropy/scale/0/bias"),
@@ -147,7 +147,7 @@ def test_a_better_synthesis_still_decodes_old_files(
 ) -> None:
     arrays = dict(shipped)
     set_value("model/synthesis.enter.bias", 0.25)(arrays)
-    set_value("model/analysis.linear.forward_basis", 0.25)(arrays)
+    set_value("model/analysis.linear.basis", 0.25)(arrays)
     newer = HyperpriorCodec(save(arrays, place))
     assert newer.model_id == engine.model_id
     blob = codec.encode(picture(40, 30))
