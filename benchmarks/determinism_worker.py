@@ -18,6 +18,7 @@ from ncodec.codecs.hyperprior import HyperpriorCodec
 from ncodec.codecs.tiles import TileGrid
 from ncodec.container import Reader
 from ncodec.entropy import Encoder
+from ncodec.models.blocks import lay_out
 from ncodec.models.hyperprior import STRIDE
 
 
@@ -68,7 +69,7 @@ def main() -> None:
     torch.set_num_threads(int(threads))
     weights = registry.weights_for(registry.entry_by_name("hyperprior"), None)
     codec = HyperpriorCodec(weights, device)
-    codec.model.to(memory_format=getattr(torch, memory_format))  # type: ignore[call-overload]
+    lay_out(codec.model, getattr(torch, memory_format))
     digests = {}
     for path in sorted(streams.glob("*.ncd")):
         reader = Reader(path.read_bytes())

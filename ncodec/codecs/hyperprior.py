@@ -21,6 +21,7 @@ from ncodec.codecs.weights import load_module, read_verified
 from ncodec.container import Header, ImageHeader, Limits, Reader
 from ncodec.errors import BitstreamError, CorruptFileError, InputError, LimitExceededError
 from ncodec.media import Image, Lost
+from ncodec.models.blocks import lay_out
 from ncodec.models.hyperprior import STRIDE, Hyperprior
 
 TILE = 1024
@@ -56,7 +57,7 @@ class HyperpriorCodec:
         self.model = Hyperprior.for_coding()
         load_module(self.model, arrays, "model/")
         self.model.to(self.device)
-        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        lay_out(self.model, torch.channels_last)
         self.model.eval().requires_grad_(False)
         self.latents = LatentCoder(self.model, arrays, self.device)
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ncodec.datasets.pictures import PictureCrops
+from ncodec.models.blocks import lay_out
 from ncodec.models.hyperprior import KNOTS, Hyperprior, rate_lambda
 from ncodec.training.card import write_card
 from ncodec.training.export_hyperprior import export
@@ -31,7 +32,7 @@ class HyperpriorRecipe(Recipe):
         self.model = Hyperprior()
         start_from_linear(self.model, self.data, np.random.default_rng(settings.seed))
         self.model.to(device)
-        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        lay_out(self.model, torch.channels_last)
         self.forward = torch.compile(self.model) if settings.compile else self.model
 
     def parameter_groups(self) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ncodec.models.blocks import lay_out
 from ncodec.training.loop import Recipe, Settings, StepResult, Trainer
 
 SETTINGS: dict[str, Any] = {
@@ -28,7 +29,7 @@ class Toy(Recipe):
     def __init__(self, factor: Callable[[int], float] = lambda step: 1.0) -> None:
         torch.manual_seed(1)
         self.model: nn.Module = nn.Conv2d(3, 2, 3)
-        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        lay_out(self.model, torch.channels_last)
         self.factor = factor
         self.calls = 0
         self.seen: list[float] = []
