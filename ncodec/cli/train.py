@@ -28,7 +28,7 @@ def train(
     crop: Annotated[
         int, typer.Option("--crop", min=64, metavar="N", help="Pixels a side; 64 times a number.")
     ] = 192,
-    learning_rate: Annotated[float, typer.Option("--learning-rate", metavar="X")] = 1e-3,
+    learning_rate: Annotated[float, typer.Option("--learning-rate", metavar="X")] = 6e-4,
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="N")] = 0,
     compile: Annotated[
         bool, typer.Option("--compile/--no-compile", help="Compile the network first.")

@@ -32,8 +32,8 @@ class Settings:
 
     steps: int = 100_000
     anneal_steps: int = 20_000
-    warmup_steps: int = 300
-    learning_rate: float = 1e-3
+    warmup_steps: int = 400
+    learning_rate: float = 6e-4
     batch: int = 4
     crop: int = 192
     clip: float = 1.0
