@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ncodec.codecs.base import Encoded, Progress, Region, Target
 from ncodec.codecs.hyperprior_latents import MEANING, RATE_STEPS, LatentCoder
+from ncodec.codecs.memory import release_freed
 from ncodec.codecs.picture_file import pack_picture, read_alpha, read_metadata, tile_chunks
 from ncodec.codecs.rate_search import highest_below, lowest_reaching
 from ncodec.codecs.registry import BUILT_IN
@@ -237,6 +238,9 @@ class _DecodeJob:
                 progress(done + 1, len(tiles))
         if alpha is not None:
             array[..., -1] = alpha[box.slices]
+        if len(tiles) > 1:
+            self.kept.clear()
+            release_freed()
         return Image(
             array[..., 0] if channels == 1 else array,
             metadata,
@@ -302,7 +306,10 @@ class _DecodeJob:
 
     def _forget(self, row: int) -> None:
         """Drop latents of tile rows before `row`."""
-        self.kept = {i: y for i, y in self.kept.items() if self.grid.row_of(i) >= row}
+        kept = {i: y for i, y in self.kept.items() if self.grid.row_of(i) >= row}
+        if len(kept) < len(self.kept):
+            self.kept = kept
+            release_freed()
 
 
 def _grey(pixels: Pixels) -> Pixels:
