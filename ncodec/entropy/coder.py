@@ -62,7 +62,7 @@ class Encoder:
         values, row_index = _checked(symbols, rows, tables)
         for block in _blocks(values.size):
             self._encode_block(values[block], row_index[block], tables)
-        self._crc = _crc(values, self._crc)
+        self._crc = symbols_crc(values, self._crc)
 
     def finish(self) -> bytes:
         """The payload: the coder's words as little-endian uint32, then a 2-byte symbol digest.
@@ -131,7 +131,7 @@ class Decoder:
         symbols = np.empty(row_index.shape, np.int32)
         for block in _blocks(symbols.size):
             self._decode_block(symbols.reshape(-1)[block], row_index.reshape(-1)[block], tables)
-        self._crc = _crc(symbols, self._crc)
+        self._crc = symbols_crc(symbols, self._crc)
         return symbols
 
     def finish(self) -> None:
@@ -286,7 +286,7 @@ def _uniform(bits: int) -> object:
     return model
 
 
-def _crc(symbols: NDArray[np.int32], crc: int) -> int:
+def symbols_crc(symbols: NDArray[np.int32], crc: int) -> int:
     """The CRC-32 continued over symbols, in natural order, as little-endian int32."""
     return zlib.crc32(np.ascontiguousarray(symbols, "<i4").data, crc)
 
