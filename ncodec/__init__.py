@@ -3,6 +3,7 @@
 import ncodec
 blob = ncodec.encode(image, quality=60)
 image = ncodec.decode(blob)
+blob = ncodec.encode((samples, sample_rate), kbps=3)
 """
 
 from importlib import import_module
@@ -12,24 +13,30 @@ from ncodec import errors
 
 if TYPE_CHECKING:
     from ncodec.api import (
+        AudioInfo,
         Codec,
         CodecInfo,
+        ImageInfo,
         Info,
         decode,
         encode,
         list_codecs,
         load_codec,
         read_info,
+        trim,
     )
     from ncodec.container import Limits
-    from ncodec.media import Image, Metadata
+    from ncodec.media import Audio, Image, Metadata
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Audio",
+    "AudioInfo",
     "Codec",
     "CodecInfo",
     "Image",
+    "ImageInfo",
     "Info",
     "Limits",
     "Metadata",
@@ -40,9 +47,15 @@ __all__ = [
     "list_codecs",
     "load_codec",
     "read_info",
+    "trim",
 ]
 
-_HOMES = {"Limits": "ncodec.container", "Image": "ncodec.media", "Metadata": "ncodec.media"}
+_HOMES = {
+    "Limits": "ncodec.container",
+    "Audio": "ncodec.media",
+    "Image": "ncodec.media",
+    "Metadata": "ncodec.media",
+}
 
 if not TYPE_CHECKING:  # Type checkers must not believe that every name exists.
 

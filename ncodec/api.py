@@ -1,4 +1,4 @@
-"""The public functions: encode, decode, read_info, load_codec, list_codecs.
+"""The public functions: encode, decode, trim, read_info, load_codec, list_codecs.
 
 Importing this module imports no torch and no media libraries; the first call that needs them
 does, since the command line must answer at once.
@@ -7,53 +7,57 @@ does, since the command line must answer at once.
 from __future__ import annotations
 
 import warnings as python_warnings
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, cast
 
 from ncodec import files
 from ncodec.codecs import registry
-from ncodec.codecs.base import Encoded, ImageCodec, Progress, Region, Target
-from ncodec.container import ChunkKind, Limits, Reader
-from ncodec.errors import InputError, NcodecWarning, OptionError
+from ncodec.codecs.base import (
+    AudioCodec,
+    Encoded,
+    ImageCodec,
+    Progress,
+    Region,
+    Span,
+    Target,
+)
+from ncodec.container import ImageHeader, Limits, Reader
+from ncodec.errors import LimitExceededError, NcodecWarning, OptionError
+from ncodec.info import AudioInfo, ImageInfo, Info, info_of
+from ncodec.opening import (
+    Source,
+    audio_codec,
+    check_extent,
+    choose_device,
+    image_codec,
+    open_codec,
+    open_source,
+)
 
 if TYPE_CHECKING:
-    from ncodec.media import Image
+    from ncodec.media import Audio, Image, Media
 
-Source = bytes | str | Path | BinaryIO
-"""A whole file in memory, the path of one, or a binary file object."""
+__all__ = [
+    "AudioInfo",
+    "Codec",
+    "CodecInfo",
+    "ImageInfo",
+    "Info",
+    "Source",
+    "choose_device",
+    "decode",
+    "encode",
+    "list_codecs",
+    "load_codec",
+    "open_codec",
+    "open_source",
+    "read_info",
+    "trim",
+]
 
-RATE_STEPS = 8
-"""Rate steps a unit of quality."""
-
-
-@dataclass(frozen=True)
-class Info:
-    """What the header of a file says; nothing of it was decoded.
-
-    `size` is the whole file in bytes and `bpp` its bits a pixel; `payload` counts the entropy-
-    coded bytes, `metadata` those of alpha, ICC and EXIF; `overhead` is the rest.
-    """
-
-    codec: str
-    model_id: str
-    model_available: bool
-    media: str
-    width: int
-    height: int
-    grey: bool
-    alpha: bool
-    icc: bool
-    exif: bool
-    quality: float
-    tile: int | None
-    tiles: int
-    size: int
-    payload: int
-    metadata: int
-    overhead: int
-    bpp: float
+MAX_VALUES = 2**29
+"""Most samples of all channels that `decode` puts into one array: 2 GiB."""
 
 
 @dataclass(frozen=True)
@@ -79,75 +83,26 @@ def list_codecs() -> list[CodecInfo]:
     return rows
 
 
-def choose_device(device: str) -> str:
-    """Resolve "auto" to "cuda" where there is a GPU, else "cpu"; `OptionError` for others."""
-    if device not in ("auto", "cpu", "cuda"):
-        raise OptionError(f"device {device!r}: must be auto, cpu or cuda")
-    if device == "cpu":
-        return device
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    if device == "cuda":
-        raise OptionError("device cuda: torch finds no GPU here; use --device cpu")
-    return "cpu"
-
-
-def open_source(source: Source) -> AbstractContextManager[bytes | BinaryIO]:
-    """A context manager over bytes or a seekable file object. `InputError` if unreadable."""
-    if isinstance(source, bytes | bytearray | memoryview):
-        return nullcontext(bytes(source))
-    if isinstance(source, str | Path):
-        try:
-            return Path(source).open("rb")
-        except OSError as error:
-            raise InputError(f"{source}: cannot be read ({error.strerror or error})") from error
-    if not hasattr(source, "read"):
-        raise InputError(f"cannot read a {type(source).__name__}; give bytes, a path or a file")
-    seekable = getattr(source, "seekable", None)
-    return nullcontext(source if seekable is not None and seekable() else source.read())
-
-
-def read_info(source: Source, *, limits: Limits | None = None) -> Info:
+def read_info(source: Source, *, limits: Limits | None = None) -> ImageInfo | AudioInfo:
     """Read a file's header. Raises `BitstreamError` if it is not valid; never loads torch."""
     with open_source(source) as opened:
-        return _info(Reader(opened, limits))
+        return info_of(Reader(opened, limits))
 
 
-def _info(reader: Reader) -> Info:
-    header = reader.header
-    entry = registry.entry_by_number(header.codec)
-    lengths = {
-        kind: sum(chunk.length for chunk in reader.of_kind(kind)) for kind in ChunkKind.KNOWN
-    }
-    payload = lengths.pop(ChunkKind.LATENTS)
-    metadata = sum(lengths.values())
-    media = header.media
-    return Info(
-        codec=entry.name,
-        model_id=header.model_id.hex(),
-        model_available=any(i.startswith(header.model_id) for _, i in registry.models_of(entry)),
-        media=entry.media,
-        width=media.width,
-        height=media.height,
-        grey=media.grey,
-        alpha=bool(reader.of_kind(ChunkKind.ALPHA)),
-        icc=bool(reader.of_kind(ChunkKind.ICC)),
-        exif=bool(reader.of_kind(ChunkKind.EXIF)),
-        quality=media.rate / RATE_STEPS,
-        tile=media.tile,
-        tiles=len(reader.of_kind(ChunkKind.LATENTS)),
-        size=reader.size,
-        payload=payload,
-        metadata=metadata,
-        overhead=reader.size - payload - metadata,
-        bpp=8 * reader.size / (media.width * media.height),
-    )
+def trim(source: Source, *, kbps: float, limits: Limits | None = None) -> bytes:
+    """Cut a sound's file to at most `kbps` kilobits a second, without its networks.
+
+    Raises `BitstreamError`, and `OptionError` for a rate that can't be, or files of a codec that
+    can't be trimmed.
+    """
+    target = Target.from_options(kbps=kbps)
+    with open_source(source) as opened:
+        reader = Reader(opened, limits)
+        return registry.trimmer(registry.entry_of(reader.header))(reader, target.value)
 
 
 class Codec:
-    """A codec with its weights loaded, for many pictures. Made by `load_codec`."""
+    """A codec with its weights loaded, for many pictures or sounds. Made by `load_codec`."""
 
     def __init__(self, entry: registry.CodecEntry, device: str) -> None:
         self.entry = entry
@@ -161,14 +116,26 @@ class Codec:
 
     def compress(
         self,
-        image: Image,
+        media: Media,
         target: Target,
         *,
         verify: bool = False,
         progress: Progress | None = None,
     ) -> Encoded:
-        """Encode an `Image` and say how it went; `encode` is the simpler call."""
-        return self._encoder.compress(image, target, verify=verify, progress=progress)
+        """Encode an `Image`, `Audio` or `SoundSource` and say how it went.
+
+        `encode` is the simpler call. Raises `OptionError` for a medium or target that the codec
+        does not know.
+        """
+        from ncodec.media import Image, medium
+
+        registry.entry_for(medium(media), self.name)
+        target.check_for(self.name, self.entry.media)
+        if isinstance(media, Image):
+            pictures = cast(ImageCodec, self._encoder)
+            return pictures.compress(media, target, verify=verify, progress=progress)
+        sounds = cast(AudioCodec, self._encoder)
+        return sounds.compress(media, target, verify=verify, progress=progress)
 
     def encode(
         self,
@@ -178,16 +145,21 @@ class Codec:
         bpp: float | None = None,
         size: int | None = None,
         psnr: float | None = None,
+        kbps: float | None = None,
         strip: bool = False,
         verify: bool = False,
     ) -> bytes:
-        """Encode one picture; see `ncodec.encode`."""
-        from ncodec.media import as_image
+        """Encode one picture or sound; see `ncodec.encode`."""
+        from ncodec.media import open_media
 
-        target = Target.from_options(quality, bpp, size, psnr)
-        image = as_image(media)
-        encoded = self.compress(image.stripped() if strip else image, target, verify=verify)
-        _warn((*image.warnings, *encoded.warnings))
+        target = Target.from_options(quality, bpp, size, psnr, kbps)
+        with open_media(media) as opened:
+            return self._encode(opened, target, strip, verify)
+
+    def _encode(self, media: Media, target: Target, strip: bool, verify: bool) -> bytes:
+        media = media.stripped() if strip else media
+        encoded = self.compress(media, target, verify=verify)
+        _warn((*media.warnings, *encoded.warnings))
         return encoded.data
 
     def decode(
@@ -195,20 +167,22 @@ class Codec:
         source: Source,
         *,
         region: Region | None = None,
+        span: Span | None = None,
         partial: bool = False,
         limits: Limits | None = None,
-    ) -> Image:
+    ) -> Image | Audio:
         """Decode one file of this codec; see `ncodec.decode`."""
         with open_source(source) as opened:
             reader = Reader(opened, limits, partial)
-            if reader.header.codec != self.entry.number:
-                other = registry.entry_by_number(reader.header.codec).name
-                raise OptionError(f"made with codec {other}, not {self.name}; use ncodec.decode")
-            image = _codec_of(reader, self.device).decompress(
-                reader, region=region, partial=partial
-            )
-        _warn(image.warnings)
-        return image
+            self._check_own(reader)
+            decoded = _decode(reader, self.device, region, span, partial)
+        _warn(decoded.warnings)
+        return decoded
+
+    def _check_own(self, reader: Reader) -> None:
+        entry = registry.entry_of(reader.header)
+        if entry.number != self.entry.number:
+            raise OptionError(f"made with codec {entry.name}, not {self.name}; use ncodec.decode")
 
     def encode_file(
         self,
@@ -219,19 +193,22 @@ class Codec:
         bpp: float | None = None,
         size: int | None = None,
         psnr: float | None = None,
+        kbps: float | None = None,
         strip: bool = False,
         verify: bool = True,
         overwrite: bool = False,
     ) -> None:
-        """Encode a picture file into an `.ncd` file; an existing one stays unless `overwrite`."""
-        from ncodec.media import load_image
+        """Encode a picture or sound file into an `.ncd` file, a sound in constant memory.
 
+        An existing file stays unless `overwrite`.
+        """
         data = self.encode(
-            load_image(source),
+            Path(source),
             quality=quality,
             bpp=bpp,
             size=size,
             psnr=psnr,
+            kbps=kbps,
             strip=strip,
             verify=verify,
         )
@@ -243,24 +220,71 @@ class Codec:
         target: str | Path,
         *,
         region: Region | None = None,
+        span: Span | None = None,
         partial: bool = False,
         limits: Limits | None = None,
         overwrite: bool = False,
     ) -> None:
-        """Decode an `.ncd` file into a picture file; the suffix of `target` names the format."""
+        """Decode an `.ncd` file into a picture or sound file, a sound in constant memory.
+
+        The suffix of `target` names the format.
+        """
+        with open_source(source) as opened:
+            reader = Reader(opened, limits, partial)
+            self._check_own(reader)
+            check_extent(reader, region, span)
+            if self.entry.media == "image":
+                messages = self._picture_file(reader, Path(target), region, partial, overwrite)
+            else:
+                messages = self._sound_file(reader, Path(target), span, partial, overwrite)
+        _warn(messages)
+
+    def _picture_file(
+        self, reader: Reader, target: Path, region: Region | None, partial: bool, overwrite: bool
+    ) -> tuple[str, ...]:
         from ncodec.media import output_format, save_image
 
-        kind = output_format(Path(target))
-        image = self.decode(source, region=region, partial=partial, limits=limits)
-        files.write_atomic(
-            Path(target), lambda file: save_image(image, file, kind), overwrite=overwrite
+        kind = output_format(target)
+        codec = image_codec(reader, self.device)
+        image = codec.decompress(reader, region=region, partial=partial)
+        files.write_atomic(target, lambda file: save_image(image, file, kind), overwrite=overwrite)
+        return image.warnings
+
+    def _sound_file(
+        self, reader: Reader, target: Path, span: Span | None, partial: bool, overwrite: bool
+    ) -> tuple[str, ...]:
+        from ncodec.codecs.sound_file import write_sound
+        from ncodec.media import sound_format
+
+        kind = sound_format(target)
+        codec = audio_codec(reader, self.device)
+        return files.write_atomic(
+            target,
+            lambda file: write_sound(codec, reader, file, kind, span=span, partial=partial),
+            overwrite=overwrite,
+        ).warnings
+
+
+def _decode(
+    reader: Reader, device: str, region: Region | None, span: Span | None, partial: bool
+) -> Image | Audio:
+    check_extent(reader, region, span)
+    if isinstance(reader.header.media, ImageHeader):
+        return image_codec(reader, device).decompress(reader, region=region, partial=partial)
+    _check_memory(reader, span)
+    return audio_codec(reader, device).decompress(reader, span=span, partial=partial)
+
+
+def _check_memory(reader: Reader, span: Span | None) -> None:
+    from ncodec.codecs.sound_file import span_samples
+
+    first, last = span_samples(span, reader.sound)
+    values = (last - first) * reader.sound.channels
+    if values > MAX_VALUES:
+        raise LimitExceededError(
+            f"{values} samples in all channels are above {MAX_VALUES}, the most for one array;"
+            " decode to a file (decode_file), or a span at a time"
         )
-
-
-def _codec_of(reader: Reader, device: str) -> ImageCodec:
-    """The codec and weights that a file names."""
-    entry = registry.entry_by_number(reader.header.codec)
-    return registry.load(entry, registry.weights_for(entry, reader.header.model_id), device)
 
 
 def _warn(messages: tuple[str, ...]) -> None:
@@ -273,53 +297,60 @@ def load_codec(name: str = "hyperprior", device: str = "auto") -> Codec:
     return Codec(registry.entry_by_name(name), choose_device(device))
 
 
-def open_codec(source: Reader, device: str = "auto") -> ImageCodec:
-    """Load the codec and the weights that an opened file names."""
-    return _codec_of(source, choose_device(device))
-
-
 def encode(
     media: object,
     *,
-    codec: str = "hyperprior",
+    codec: str | None = None,
     quality: float | None = None,
     bpp: float | None = None,
     size: int | None = None,
     psnr: float | None = None,
+    kbps: float | None = None,
     strip: bool = False,
     verify: bool = False,
     device: str = "auto",
 ) -> bytes:
-    """Encode a picture to the bytes of a whole `.ncd` file.
+    """Encode a picture or a sound to the bytes of a whole `.ncd` file.
 
-    `media` is an `Image`, a Pillow image, an array uint8 [H, W] or [H, W, C], or a tensor
-    [C, H, W], uint8 or float in 0..1; C is 1 to 4 (grey, grey and alpha, RGB, RGBA). At most one
-    of `quality` (0..100, 50 if nothing is given), `bpp` (bits a pixel), `size` (bytes, a
-    ceiling) and `psnr` (dB over RGB) may be given; bpp and size count the whole file. `strip`
-    leaves EXIF and ICC out; `verify` decodes the symbols again. What cannot be kept is said in
-    `NcodecWarning`s. Raises `InputError`, `OptionError`, `ModelError`.
+    A picture is an `Image`, a Pillow image, an array uint8 [H, W] or [H, W, C], or a tensor
+    [C, H, W], uint8 or float in 0..1; C is 1 to 4 (grey, grey and alpha, RGB, RGBA). A sound is
+    an `Audio` or a pair (samples, sample rate): an array or tensor [T] or [T, C], float with full
+    scale +-1 or integers, C is 1 to 8. Either may be a path. `codec` is "hyperprior" for
+    pictures and "grvq" for sounds if none is named.
+
+    At most one of `quality` (0..100, 50 if nothing is given), `size` (bytes, a ceiling), `bpp`
+    (bits a pixel), `psnr` (dB over RGB) and `kbps` (1000 bits a second, a ceiling) may be given;
+    bpp, size and kbps count the whole file. `strip` leaves EXIF and ICC out; `verify` decodes
+    the symbols again. What cannot be kept is said in `NcodecWarning`s. Raises `InputError`,
+    `OptionError`, `ModelError`.
     """
-    return load_codec(codec, device).encode(
-        media, quality=quality, bpp=bpp, size=size, psnr=psnr, strip=strip, verify=verify
-    )
+    from ncodec.media import medium, open_media
+
+    target = Target.from_options(quality, bpp, size, psnr, kbps)
+    with open_media(media) as opened:
+        entry = registry.entry_for(medium(opened), codec)
+        target.check_for(entry.name, entry.media)
+        return load_codec(entry.name, device)._encode(opened, target, strip, verify)
 
 
 def decode(
     source: Source,
     *,
     region: Region | None = None,
+    span: Span | None = None,
     partial: bool = False,
     limits: Limits | None = None,
     device: str = "auto",
-) -> Image:
-    """Decode a file to an `Image`.
+) -> Image | Audio:
+    """Decode a file to an `Image` or an `Audio`.
 
-    `region` (x, y, width, height) decodes only what it needs of a large picture. `partial`
-    decodes what a damaged file still holds; the tiles that are gone stand in `Image.lost`.
-    `limits` bounds what a file may claim. Raises `BitstreamError`, `ModelError`, `OptionError`.
+    `region` (x, y, width, height) decodes only what it needs of a large picture, `span` (start,
+    stop or None) in seconds of a long sound. `partial` decodes what a damaged file still holds;
+    what is gone stands in `.lost`. `limits` bounds what a file may claim. Raises
+    `BitstreamError`, `ModelError`, `OptionError`.
     """
     with open_source(source) as opened:
         reader = Reader(opened, limits, partial)
-        image = open_codec(reader, device).decompress(reader, region=region, partial=partial)
-    _warn(image.warnings)
-    return image
+        decoded = _decode(reader, device, region, span, partial)
+    _warn(decoded.warnings)
+    return decoded

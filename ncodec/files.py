@@ -1,4 +1,4 @@
-"""Writing files whole or not at all."""
+"""Ordinary files: their suffixes, and writing them whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,6 +11,15 @@ from typing import BinaryIO, TypeVar
 from ncodec.errors import NcodecError, OutputError
 
 T = TypeVar("T")
+
+PICTURES = frozenset({
+    ".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm",
+    ".ppm", ".qoi", ".tga", ".tif", ".tiff", ".webp",
+})  # fmt: skip
+SOUNDS = frozenset({
+    ".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".nist", ".oga", ".ogg", ".opus",
+    ".rf64", ".snd", ".sph", ".voc", ".w64", ".wav", ".wave",
+})  # fmt: skip
 
 
 def write_atomic(

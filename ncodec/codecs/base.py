@@ -1,8 +1,8 @@
-"""What a picture codec offers, and what may be asked of it. Imports no torch."""
+"""What codecs offer, and what may be asked of them. Imports no torch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,23 +12,30 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ncodec.container import Reader
-    from ncodec.media import Image
+    from ncodec.media import Audio, Image, LostSpan, Samples, SoundBlocks
 
 Progress = Callable[[int, int], None]
-"""Called with the number of tiles done and the number of all tiles."""
+"""Called with the number of tiles (or seconds) done and the number of all."""
 
 Region = tuple[int, int, int, int]
 """x, y, width, height in pixels."""
 
+Span = tuple[float, float | None]
+"""Start and stop in seconds; None: the end."""
+
 DEFAULT_QUALITY = 50.0
+TARGETS = {"image": ("quality", "bpp", "size", "psnr"), "audio": ("quality", "size", "kbps")}
+"""Which kinds of target codecs take, by their medium."""
+PLURALS = {"image": "pictures", "audio": "sounds"}
 
 
 @dataclass(frozen=True)
 class Target:
     """What the encoder aims at.
 
-    `kind` is "quality" (0..100), "bpp" (bits of the whole file a pixel), "size" (bytes of the
-    whole file, a ceiling) or "psnr" (dB over RGB).
+    `kind` is "quality" (0..100), "size" (bytes of the whole file, a ceiling); for pictures also
+    "bpp" (bits of the whole file a pixel) or "psnr" (dB over RGB), for sounds "kbps" (1000 bits
+    of the whole file a second, a ceiling).
     """
 
     kind: str
@@ -41,14 +48,24 @@ class Target:
         bpp: float | None = None,
         size: float | None = None,
         psnr: float | None = None,
+        kbps: float | None = None,
     ) -> Target:
         """The one that is given; quality 50 if none is. `OptionError` if several are."""
-        options = {"quality": quality, "bpp": bpp, "size": size, "psnr": psnr}
+        options = {"quality": quality, "bpp": bpp, "size": size, "psnr": psnr, "kbps": kbps}
         given = {kind: value for kind, value in options.items() if value is not None}
         if len(given) > 1:
             raise OptionError(f"{' and '.join(given)}: give one target only")
         kind, value = next(iter(given.items()), ("quality", DEFAULT_QUALITY))
         return cls(kind, _checked(kind, value))
+
+    def check_for(self, codec: str, media: str) -> None:
+        """Raise OptionError if codecs of this medium ("image", "audio") take no such target."""
+        kinds = TARGETS[media]
+        if self.kind not in kinds:
+            known = f"{', '.join(kinds[:-1])} or {kinds[-1]}"
+            raise OptionError(
+                f"{self.kind}: codec {codec} is for {PLURALS[media]} and takes {known}"
+            )
 
 
 def _checked(kind: str, value: float) -> float:
@@ -72,10 +89,18 @@ class Encoded:
     warnings: tuple[str, ...] = ()
 
 
-class ImageCodec(Protocol):
-    """A picture codec with its weights loaded."""
+class MediaCodec(Protocol):
+    """What all codecs have in common; their weights are loaded."""
 
     name: str
+
+    def check(self, reader: Reader, *, progress: Progress | None = None) -> None:
+        """Decode every symbol without making pixels or samples; raises what damage would."""
+        ...
+
+
+class ImageCodec(MediaCodec, Protocol):
+    """A picture codec with its weights loaded."""
 
     def compress(
         self,
@@ -103,14 +128,63 @@ class ImageCodec(Protocol):
         """Decode a file, or only a region of it; with `partial` lost tiles are named in `.lost`."""
         ...
 
-    def check(self, reader: Reader, *, progress: Progress | None = None) -> None:
-        """Decode every symbol without making pixels; raises what a damaged file would."""
+
+class AudioCodec(MediaCodec, Protocol):
+    """A sound codec with its weights loaded."""
+
+    def compress(
+        self,
+        sound: SoundBlocks,
+        target: Target,
+        *,
+        verify: bool = False,
+        progress: Progress | None = None,
+    ) -> Encoded:
+        """Encode to the bytes of a whole file, reading the sound block by block.
+
+        With `verify` the entropy-coded symbols are decoded again and compared:
+        `EntropyDesyncError` if they differ. `OptionError` for a target below the codec's range.
+        """
+        ...
+
+    def decompress(
+        self,
+        reader: Reader,
+        *,
+        span: Span | None = None,
+        partial: bool = False,
+        progress: Progress | None = None,
+    ) -> Audio:
+        """Decode a file, or only `span` of it; with `partial` lost seconds stand in `.lost`.
+
+        `OptionError` for a span that starts after the end, or stops before it starts.
+        """
+        ...
+
+    def decompress_blocks(
+        self,
+        reader: Reader,
+        *,
+        span: Span | None = None,
+        partial: bool = False,
+        lost: list[LostSpan] | None = None,
+        progress: Progress | None = None,
+    ) -> Iterator[Samples]:
+        """The same as float32 [n, C] blocks, in constant memory; lost spans go into `lost`."""
         ...
 
 
 class CodecLoader(Protocol):
     """A codec class: makes a codec from a weights file."""
 
-    def __call__(self, weights: Path, device: str) -> ImageCodec:
+    def __call__(self, weights: Path, device: str) -> ImageCodec | AudioCodec:
         """`device` is "cpu" or "cuda"."""
+        ...
+
+
+class Trimmer(Protocol):
+    """Cuts a file to a lower rate without the codec's networks."""
+
+    def __call__(self, reader: Reader, kbps: float) -> bytes:
+        """The bytes of a whole file of at most `kbps`; `OptionError` if it can't be that low."""
         ...

@@ -62,7 +62,7 @@ def read_alpha(reader: Reader) -> NDArray[np.uint8] | None:
         return None
     if len(chunks) > 1:
         raise CorruptFileError("more than one alpha chunk")
-    media = reader.header.media
+    media = reader.picture
     return decode_alpha(reader.read(chunks[0]), media.width, media.height)
 
 

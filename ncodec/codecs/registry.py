@@ -8,8 +8,10 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from ncodec.codecs.base import CodecLoader, ImageCodec
+from ncodec.codecs.base import PLURALS, AudioCodec, CodecLoader, ImageCodec, Trimmer
+from ncodec.container import AudioHeader, Header
 from ncodec.errors import (
+    CorruptFileError,
     ModelMismatchError,
     ModelNotFoundError,
     OptionError,
@@ -26,9 +28,10 @@ MAX_HEADER = 1 << 20
 class CodecEntry:
     """A row of the registry.
 
-    `number` stands in files and is never reused; numbers below 128 are ncodec's own. `weights`
-    lists weights files, oldest first: files are decoded with the one whose model id they name,
-    the last one encodes.
+    `number` stands in files and is never reused; numbers below 128 are ncodec's own. `media` is
+    "image" or "audio"; `target` and `trim` are "module:name" of the codec class and of a
+    `Trimmer`, if the codec has one. `weights` lists weights files, oldest first: files are
+    decoded with the one whose model id they name, the last one encodes.
     """
 
     name: str
@@ -37,8 +40,11 @@ class CodecEntry:
     target: str
     weights: tuple[Path, ...]
     summary: str
+    trim: str | None = None
 
 
+DEFAULTS = {"image": "hyperprior", "audio": "grvq"}
+"""The codec that encodes a medium when none is named."""
 BUILT_IN = {
     "hyperprior": CodecEntry(
         "hyperprior",
@@ -83,6 +89,40 @@ def entry_by_number(number: int) -> CodecEntry:
     raise UnsupportedFeatureError(f"codec number {number} is not known; a newer ncodec may be")
 
 
+def entry_for(media: str, name: str | None) -> CodecEntry:
+    """The codec to encode "image" or "audio" with: `name`, or the default one.
+
+    OptionError where there is none, or the one named is for another medium.
+    """
+    entry = entry_by_name(name) if name is not None else _default_for(media)
+    if entry.media != media:
+        raise OptionError(f"codec {entry.name} is for {PLURALS[entry.media]}, not {PLURALS[media]}")
+    return entry
+
+
+def _default_for(media: str) -> CodecEntry:
+    name = DEFAULTS[media]
+    if name in entries():
+        return entries()[name]
+    others = [row.name for row in entries().values() if row.media == media]
+    hint = f"name another one: {', '.join(sorted(others))}" if others else "install another one"
+    raise OptionError(
+        f"{PLURALS[media]} are encoded with codec {name}, which is not installed; {hint}"
+    )
+
+
+def entry_of(header: Header) -> CodecEntry:
+    """The codec that a file names. CorruptFileError if it codes another medium than the file's."""
+    entry = entry_by_number(header.codec)
+    media = "audio" if isinstance(header.media, AudioHeader) else "image"
+    if entry.media != media:
+        raise CorruptFileError(
+            f"the file says {media}, its codec {entry.name} is for {PLURALS[entry.media]};"
+            " get it again"
+        )
+    return entry
+
+
 @cache
 def model_id(weights: Path) -> bytes:
     """The full model id (32 bytes) that a weights file states. Reads its header only."""
@@ -124,8 +164,20 @@ def weights_for(entry: CodecEntry, short_id: bytes | None) -> Path:
 
 
 @cache
-def load(entry: CodecEntry, weights: Path, device: str) -> ImageCodec:
-    """The codec with these weights on `device` ("cpu" or "cuda"), loaded once a process."""
+def load(entry: CodecEntry, weights: Path, device: str) -> ImageCodec | AudioCodec:
+    """The codec with these weights on `device` ("cpu" or "cuda"), loaded once a process.
+
+    It is an `ImageCodec` or an `AudioCodec` as `entry.media` says.
+    """
     module, _, name = entry.target.partition(":")
     loader: CodecLoader = getattr(import_module(module), name)
     return loader(weights, device)
+
+
+def trimmer(entry: CodecEntry) -> Trimmer:
+    """What cuts files of this codec to a lower rate; OptionError if nothing does."""
+    if entry.trim is None:
+        raise OptionError(f"files of codec {entry.name} can't be trimmed; encode again instead")
+    module, _, name = entry.trim.partition(":")
+    found: Trimmer = getattr(import_module(module), name)
+    return found

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,9 +11,10 @@ import PIL.Image
 import PIL.ImageFile
 
 from ncodec.container import MAGIC, Limits
-from ncodec.errors import InputError, LimitExceededError
+from ncodec.errors import InputError
 from ncodec.media.convert import check_size, from_pillow, pillow_errors
 from ncodec.media.image import Image
+from ncodec.media.streams import name_of, open_stream
 
 _NEW_SUBFILE_TYPE = 254
 # Its Pillow plugin hands the file to Ghostscript: an interpreter, not a decoder.
@@ -48,10 +47,10 @@ def load_image(source: str | Path | BinaryIO | bytes, limits: Limits | None = No
     above `limits`, before its pixels are decoded.
     """
     limits = limits or Limits()
-    name = _name_of(source)
+    name = name_of(source, "the picture")
     notes: list[str] = []
     with (
-        _stream(source, limits, name) as stream,
+        open_stream(source, limits, name, "picture") as stream,
         pillow_errors(f"{name}: can't be read as a picture", notes),
     ):
         picture = _open(stream, name)
@@ -62,51 +61,6 @@ def load_image(source: str | Path | BinaryIO | bytes, limits: Limits | None = No
         check_size((image.width, image.height), limits, name)
     image.warnings = tuple(dict.fromkeys(notes))
     return image
-
-
-def _name_of(source: str | Path | BinaryIO | bytes) -> str:
-    if isinstance(source, (str, Path)):
-        return str(source)
-    name = getattr(source, "name", None)
-    return name if isinstance(name, str) else "the picture"
-
-
-@contextmanager
-def _stream(source: str | Path | BinaryIO | bytes, limits: Limits, name: str) -> Iterator[BinaryIO]:
-    if isinstance(source, (str, Path)):
-        with _open_file(Path(source)) as stream:
-            yield _seekable(stream, limits, name)
-    elif isinstance(source, (bytes, bytearray, memoryview)):
-        yield _seekable(io.BytesIO(source), limits, name)
-    elif hasattr(source, "read"):
-        yield _seekable(source, limits, name)
-    else:
-        raise InputError(f"a picture is loaded from a path, bytes or file, not {type(source)}")
-
-
-def _open_file(path: Path) -> BinaryIO:
-    try:
-        return path.open("rb")
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except IsADirectoryError as error:
-        raise InputError(f"{path}: is a folder, not a picture") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
-
-
-def _seekable(stream: BinaryIO, limits: Limits, name: str) -> BinaryIO:
-    """Return the stream, or its bytes if it can't seek: no more than a picture within limits."""
-    try:
-        if stream.seekable():
-            return stream
-        most = 8 * limits.max_pixels + 2**24
-        data = stream.read(most + 1)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{name}: {error}") from error
-    if len(data) > most:
-        raise LimitExceededError(f"{name}: more than {most} bytes, too many for a picture")
-    return io.BytesIO(data)
 
 
 def _open(stream: BinaryIO, name: str) -> PIL.ImageFile.ImageFile:

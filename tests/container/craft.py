@@ -43,3 +43,32 @@ def craft(
         number = leb128(len(entries)) if count is None else count
         return seal(head + bytes([tile]) + number + b"".join(entries)) + payloads
     return seal(head) + payloads + zlib.crc32(payloads).to_bytes(4, "little")
+
+
+def second(payload: bytes, difference: int | None = None, crc: int | None = None) -> bytes:
+    """An entry of a sound's directory; `difference` is its length field, before the varint."""
+    stated = 2 * len(payload) if difference is None else difference
+    digest = crc_hqx(payload, 0xFFFF) if crc is None else crc
+    return leb128(stated) + digest.to_bytes(2, "little")
+
+
+def craft_sound(
+    *,
+    version: int = 1,
+    flags: int = 0b0011,
+    codec: bytes = leb128(2),
+    samples: bytes = leb128(20_000),
+    sample_rate: bytes = leb128(16_000),
+    channels: bytes = leb128(1),
+    rate: bytes = leb128(6),
+    count: bytes | None = None,
+    entries: Sequence[bytes] = (second(b"one"), second(b"four", 2)),
+    payloads: bytes = b"onefour",
+) -> bytes:
+    """A sound with a directory (bit 0 of `flags`) or one whose `payloads` end in their CRC-16."""
+    media = samples + sample_rate + channels + rate
+    head = b"\x89N\r\n" + bytes([version << 4 | flags]) + codec + MODEL + media
+    if flags & 1:
+        number = leb128(len(entries)) if count is None else count
+        return seal(head + number + b"".join(entries)) + payloads
+    return seal(head) + payloads + crc_hqx(payloads, 0xFFFF).to_bytes(2, "little")

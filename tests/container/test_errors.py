@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from ncodec.container import Header, ImageHeader, Limits, Reader, pack
+from ncodec.container import AudioHeader, Header, ImageHeader, Limits, Reader, pack
 from ncodec.errors import (
     BitstreamError,
     CorruptFileError,
@@ -20,9 +20,10 @@ from ncodec.errors import (
     UnsupportedVersionError,
 )
 
-from .craft import craft, entry, leb128
+from .craft import craft, craft_sound, entry, leb128, second
 
 VALID = craft()
+SOUND = craft_sound()
 HUGE = leb128(65_535)
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 JPEG = b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01"
@@ -45,7 +46,7 @@ WRONG_FILES = [
     (VALID.decode(errors="replace").encode(), NotNcodecFileError, "binary mode"),
     (craft(version=2), UnsupportedVersionError, "version 2"),
     (craft(version=0), CorruptFileError, "version 0"),
-    (craft(flags=0b0011), UnsupportedFeatureError, "0011b"),
+    (craft(flags=0b0111), UnsupportedFeatureError, "0111b"),
     (craft(flags=0b1001), UnsupportedFeatureError, "1001b"),
     (VALID[:12] + b"\0" + VALID[13:], CorruptFileError, "header is damaged"),
     (VALID[:-1] + b"!", CorruptFileError, "chunk 'L' at byte 32 is damaged"),
@@ -68,6 +69,21 @@ WRONG_FILES = [
     (craft(entries=[entry("i", b"one"), entry("i", b"two")]), CorruptFileError, "several"),
     (craft(entries=[entry("L", b"one", length=2**34)]), LimitExceededError, "max_chunk_bytes"),
     (craft(entries=[entry("L", b"one", length=2**28)]), TruncatedError, "end at byte"),
+    (b"OggS" + bytes(20), NotNcodecFileError, "Ogg"),
+    (SOUND[:-1], TruncatedError, "get it again"),
+    (SOUND[:20], TruncatedError, "in its header"),
+    (SOUND + b"x", CorruptFileError, "get it again"),
+    (SOUND[:-1] + b"!", CorruptFileError, "chunk 'L' at byte 29 is damaged (CRC-16)"),
+    (craft_sound(sample_rate=leb128(0)), CorruptFileError, "no sample rate"),
+    (craft_sound(channels=leb128(0)), CorruptFileError, "no channels"),
+    (craft_sound(samples=leb128(2**31 + 1)), LimitExceededError, "max_samples"),
+    (craft_sound(sample_rate=leb128(768_001)), LimitExceededError, "max_sample_rate"),
+    (craft_sound(channels=leb128(9)), LimitExceededError, "max_channels"),
+    (craft_sound(count=leb128(65_537)), LimitExceededError, "max_chunks"),
+    (craft_sound(count=b"\0", entries=[], payloads=b""), CorruptFileError, "no chunks"),
+    (craft_sound(entries=[second(b"", 1)], payloads=b""), CorruptFileError, "negative length"),
+    (craft_sound(entries=[second(b"", 2**34)]), LimitExceededError, "max_chunk_bytes"),
+    (craft_sound(entries=[second(b"", 2**29)]), TruncatedError, "end at byte"),
 ]
 
 
@@ -90,11 +106,20 @@ def test_a_wrong_file_gets_its_own_error(
 
 def test_the_file_that_the_wrong_ones_derive_from_is_right() -> None:
     read_all(VALID)
+    read_all(SOUND)
+
+
+def test_a_reader_says_when_the_medium_is_not_the_one_wanted() -> None:
+    with pytest.raises(CorruptFileError, match="holds a sound"):
+        _ = Reader(SOUND).picture
+    with pytest.raises(CorruptFileError, match="holds a picture"):
+        _ = Reader(VALID).sound
 
 
 def test_limits_can_be_raised_and_lowered() -> None:
     large = craft(width=HUGE, height=HUGE)
-    assert Reader(large, Limits(max_pixels=2**32)).header.media.width == 65_535
+    assert Reader(large, Limits(max_pixels=2**32)).picture.width == 65_535
+    assert Reader(craft_sound(channels=leb128(64)), Limits(max_channels=64)).sound.channels == 64
     assert Reader(craft(width=leb128(70_000)), Limits(max_side=70_000)).size > 0
     with pytest.raises(LimitExceededError, match="max_header"):
         Reader(VALID, Limits(max_header=20))
@@ -104,6 +129,8 @@ def test_limits_can_be_raised_and_lowered() -> None:
         Reader(VALID, Limits(max_chunks=1))
     with pytest.raises(LimitExceededError, match="max_pixels"):
         Reader(VALID, Limits(max_pixels=3_999))
+    with pytest.raises(LimitExceededError, match="max_samples"):
+        Reader(SOUND, Limits(max_samples=19_999))
 
 
 def test_a_pipe_is_refused_with_a_way_out() -> None:
@@ -163,6 +190,12 @@ WRONG_HEADERS = [
     (Header(1, b"abcd", ImageHeader(100, 40, False, 100, 7)), "tile"),
     (Header(1, b"abcd", ImageHeader(100, 40, False, 32, 7)), "tile"),
     (Header(1, b"abcd", ImageHeader(100, 40, False, None, -1)), "rate"),
+    (Header(2, b"abcd", AudioHeader(-1, 16_000, 1, 6)), "samples"),
+    (Header(2, b"abcd", AudioHeader(2**31 + 1, 16_000, 1, 6)), "max_samples"),
+    (Header(2, b"abcd", AudioHeader(9, 0, 1, 6)), "no sample rate"),
+    (Header(2, b"abcd", AudioHeader(9, cast(int, 44_100.0), 1, 6)), "sample_rate"),
+    (Header(2, b"abcd", AudioHeader(9, 16_000, 9, 6)), "max_channels"),
+    (Header(2, b"abcd", AudioHeader(9, 16_000, 1, -1)), "rate"),
 ]
 WRONG_CHUNKS = [
     ([], "no chunks"),
@@ -188,3 +221,13 @@ def test_pack_refuses_chunks_that_no_file_can_hold(
 ) -> None:
     with pytest.raises(InputError, match=message):
         pack(Header(1, b"abcd", PICTURE), chunks)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "message"), [([], "no chunks"), ([("L", b""), ("i", b"")], "chunks 'L' only")]
+)
+def test_pack_refuses_chunks_that_no_sound_can_hold(
+    chunks: list[tuple[str, bytes]], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        pack(Header(2, b"abcd", AudioHeader(9, 16_000, 1, 6)), chunks)

@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from ncodec.container import MAGIC, VERSION, ChunkKind, Header, ImageHeader, Limits, pack
+from ncodec.container import (
+    MAGIC,
+    VERSION,
+    AudioHeader,
+    ChunkKind,
+    Header,
+    ImageHeader,
+    Limits,
+    pack,
+)
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "format.md").read_text(encoding="utf-8")
 MODEL_ID = bytes.fromhex("d43c9107")
@@ -15,6 +24,12 @@ TILED = pack(
     [("L", b"1st tile"), ("L", b"2nd tile"), ("x", b"Exifdata")],
 )
 SINGLE = pack(Header(1, MODEL_ID, ImageHeader(100, 40, True, None, 300)), [("L", b"latents!")])
+SECONDS = pack(
+    Header(2, MODEL_ID, AudioHeader(40_000, 16_000, 1, 6)),
+    [("L", b"1st second"), ("L", b"2nd second."), ("L", b"half")],
+)
+SAMPLE = pack(Header(2, MODEL_ID, AudioHeader(1, 8_000, 2, 6)), [("L", b"tiny")])
+EXAMPLES = {"tiled": TILED, "single": SINGLE, "seconds": SECONDS, "sample": SAMPLE}
 
 
 def dump(block: str) -> list[tuple[int, bytes]]:
@@ -28,7 +43,7 @@ def table(columns: int) -> list[list[str]]:
     return [row for row in rows if len(row) == columns]
 
 
-@pytest.mark.parametrize(("index", "blob"), [(0, TILED), (1, SINGLE)], ids=["tiled", "single"])
+@pytest.mark.parametrize(("index", "blob"), list(enumerate(EXAMPLES.values())), ids=EXAMPLES)
 def test_each_hex_dump_is_what_pack_writes(index: int, blob: bytes) -> None:
     rows = dump(re.findall(r"^```\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)[index])
     assert b"".join(row for _, row in rows) == blob

@@ -7,16 +7,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ncodec.container import ChunkKind, Header, ImageHeader, Limits, Reader, pack
+from ncodec.container import (
+    AudioHeader,
+    ChunkKind,
+    Header,
+    ImageHeader,
+    Limits,
+    Reader,
+    pack,
+)
 from ncodec.errors import BitstreamError, CorruptFileError, TruncatedError
 
-from .craft import craft, entry, leb128, seal
+from .craft import craft, craft_sound, entry, leb128, seal, second
 
 PICTURE = ImageHeader(100, 40, False, 64, 7)
 ESSENTIAL = [("L", b"first tile"), ("A", b"mask"), ("L", b"second tile")]
 TILED = pack(Header(1, b"abcd", PICTURE), [("i", b"profile"), *ESSENTIAL, ("x", b"place")])
 SINGLE = pack(Header(1, b"abcd", ImageHeader(100, 40, True, None, 7)), [("L", b"payload")])
-SMALL_FILES = [TILED, SINGLE]
+HALF = AudioHeader(20_000, 16_000, 1, 6)
+SECONDS = pack(Header(2, b"abcd", HALF), [("L", b"first second"), ("L", b"rest"), ("L", b"")])
+SAMPLE = pack(Header(2, b"abcd", AudioHeader(1, 8_000, 2, 6)), [("L", b"payload")])
+SMALL_FILES = {"tiled": TILED, "single": SINGLE, "seconds": SECONDS, "sample": SAMPLE}
+each_small_file = pytest.mark.parametrize("data", SMALL_FILES.values(), ids=SMALL_FILES)
 numbers = st.one_of(
     st.integers(0, 300), st.sampled_from([2**14, 65_535, 65_536, 2**28, 2**34, 2**35, 2**40])
 ).map(leb128) | st.binary(max_size=6)
@@ -35,10 +47,26 @@ lies: dict[str, st.SearchStrategy[Any]] = {
     "entries": entries,
     "payloads": st.binary(max_size=40),
 }
+seconds = st.lists(
+    st.builds(second, st.binary(max_size=9), st.none() | st.integers(0, 2**31)), max_size=5
+)
+sound_lies: dict[str, st.SearchStrategy[Any]] = {
+    "version": st.integers(0, 15),
+    "flags": st.sampled_from([2, 3]) | st.integers(0, 15),
+    **dict.fromkeys(("codec", "samples", "sample_rate", "channels", "rate", "count"), numbers),
+    "entries": seconds,
+    "payloads": st.binary(max_size=40),
+}
 crafted = (
     st.lists(st.sampled_from(sorted(lies)), unique=True, max_size=4)
     .flatmap(lambda names: st.fixed_dictionaries({name: lies[name] for name in names}))
     .map(lambda fields: craft(**fields))
+)
+
+crafted_sounds = (
+    st.lists(st.sampled_from(sorted(sound_lies)), unique=True, max_size=4)
+    .flatmap(lambda names: st.fixed_dictionaries({name: sound_lies[name] for name in names}))
+    .map(lambda fields: craft_sound(**fields))
 )
 
 
@@ -49,16 +77,24 @@ def essential(data: bytes) -> list[tuple[str, bytes]]:
     return [(chunk.kind, reader.read(chunk)) for chunk in needed]
 
 
+def check_medium(media: ImageHeader | AudioHeader, limits: Limits) -> None:
+    if isinstance(media, AudioHeader):
+        assert 0 <= media.samples <= limits.max_samples
+        assert 1 <= media.sample_rate <= limits.max_sample_rate
+        assert 1 <= media.channels <= limits.max_channels
+        return
+    assert 1 <= min(media.width, media.height) <= max(media.width, media.height) <= limits.max_side
+    assert media.width * media.height <= limits.max_pixels
+    assert media.tile is None or media.tile in [64 << exponent for exponent in range(15)]
+
+
 def check_consistent(data: bytes, partial: bool) -> None:
     limits = Limits()
     try:
         reader = Reader(data, limits, partial)
     except BitstreamError:
         return
-    media = reader.header.media
-    assert 1 <= min(media.width, media.height) <= max(media.width, media.height) <= limits.max_side
-    assert media.width * media.height <= limits.max_pixels
-    assert media.tile is None or media.tile in [64 << exponent for exponent in range(15)]
+    check_medium(reader.header.media, limits)
     assert reader.chunks
     for chunk in reader.chunks:
         assert chunk.ignorable or chunk.kind in ChunkKind.KNOWN
@@ -69,7 +105,7 @@ def check_consistent(data: bytes, partial: bool) -> None:
             continue
 
 
-@pytest.mark.parametrize("data", SMALL_FILES, ids=["tiled", "single"])
+@each_small_file
 def test_every_truncation_is_noticed(data: bytes) -> None:
     for size in range(len(data)):
         with pytest.raises(BitstreamError):
@@ -93,7 +129,7 @@ def test_every_truncation_leaves_partial_exactly_the_complete_chunks() -> None:
                     reader.read(chunk)
 
 
-@pytest.mark.parametrize("data", SMALL_FILES, ids=["tiled", "single"])
+@each_small_file
 def test_every_flipped_bit_is_noticed_or_harmless(data: bytes) -> None:
     whole = essential(data)
     noticed = 0
@@ -131,14 +167,14 @@ def test_random_bytes_are_refused_or_consistent(data: bytes, magic: bool, partia
 
 
 @settings(deadline=None)
-@given(crafted, st.booleans())
+@given(crafted | crafted_sounds, st.booleans())
 def test_crafted_files_with_right_checksums_are_refused_or_consistent(
     data: bytes, partial: bool
 ) -> None:
     check_consistent(data, partial)
 
 
-@pytest.mark.parametrize("data", SMALL_FILES, ids=["tiled", "single"])
+@each_small_file
 def test_every_changed_header_byte_with_a_new_checksum_is_refused_or_consistent(
     data: bytes,
 ) -> None:
@@ -156,8 +192,10 @@ def test_every_changed_header_byte_with_a_new_checksum_is_refused_or_consistent(
         craft(count=leb128(2**40)),
         craft(count=leb128(65_536)),
         craft(entries=[entry("L", b"onetwo", length=2**28)]),
+        craft_sound(samples=leb128(2**31), sample_rate=leb128(1), count=leb128(65_536)),
+        craft_sound(entries=[second(b"", 2**29), second(b"", 0)]),
     ],
-    ids=["pixels", "count", "entries", "length"],
+    ids=["pixels", "count", "entries", "length", "seconds", "payload"],
 )
 def test_large_claims_of_a_small_file_take_little_memory(data: bytes) -> None:
     assert len(data) <= 64

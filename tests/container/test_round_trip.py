@@ -7,10 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ncodec.container import Chunk, ChunkKind, Header, ImageHeader, Limits, Reader, pack
+from ncodec.container import (
+    AudioHeader,
+    Chunk,
+    ChunkKind,
+    Header,
+    ImageHeader,
+    Limits,
+    Reader,
+    medium_of,
+    pack,
+)
 from ncodec.errors import CorruptFileError, InputError, TruncatedError
 
-from .craft import craft, entry
+from .craft import craft, craft_sound, entry
 
 HEADER = Header(1, b"\x0a\x0b\x0c\x0d", ImageHeader(100, 40, False, 64, 7))
 CHUNKS = [("L", b"first tile"), ("L", b"second tile"), ("i", b"profile")]
@@ -23,6 +33,11 @@ headers = st.builds(Header, numbers, st.binary(min_size=4, max_size=4), media)
 chunk_lists = st.lists(
     st.tuples(st.sampled_from("LAqz"), st.binary(max_size=200)), min_size=1, max_size=8
 )
+sounds = st.builds(
+    AudioHeader, st.integers(0, 2**31), st.integers(1, 768_000), st.integers(1, 8), numbers
+)
+payload_lists = st.lists(st.binary(max_size=200), min_size=1, max_size=8)
+SOUND = Header(2, HEADER.model_id, AudioHeader(20_000, 16_000, 1, 6))
 ANY_SIZE = Limits(max_pixels=65_535**2)
 
 
@@ -63,7 +78,8 @@ def test_every_header_and_chunk_survives(header: Header, chunks: list[tuple[str,
     blob = pack(header, chunks)
     reader = Reader(blob, ANY_SIZE)
     assert (reader.header.codec, reader.header.model_id) == (header.codec, header.model_id)
-    assert same_picture(reader.header.media, header.media)
+    assert isinstance(header.media, ImageHeader)
+    assert same_picture(reader.picture, header.media)
     assert contents(reader) == chunks
     assert reader.size == len(blob)
 
@@ -168,3 +184,48 @@ def test_a_chunk_of_another_file_is_not_handed_out() -> None:
         reader.read(Chunk("L", 0, 10, 0))
     with pytest.raises(InputError):
         reader.read(Chunk("L", -1, 1, 0))
+
+
+@settings(deadline=None)
+@given(numbers, st.binary(min_size=4, max_size=4), sounds, payload_lists)
+def test_every_sound_survives(
+    codec: int, model_id: bytes, media: AudioHeader, payloads: list[bytes]
+) -> None:
+    header, chunks = Header(codec, model_id, media), [("L", data) for data in payloads]
+    blob = pack(header, chunks)
+    reader = Reader(blob)
+    assert (reader.header, reader.sound, reader.size) == (header, media, len(blob))
+    assert contents(reader) == chunks
+
+
+@pytest.mark.parametrize("samples", [0, 1, 16_000])
+def test_overhead_of_a_small_sound_is_at_most_24_bytes(samples: int) -> None:
+    digest, coded = b"\x12\x34", bytes(300)
+    header = Header(2, HEADER.model_id, AudioHeader(samples, 16_000, 1, 100))
+    assert len(pack(header, [("L", coded + digest)])) - len(coded) <= 24
+
+
+def test_a_second_of_sound_costs_less_than_four_bytes() -> None:
+    header = Header(2, HEADER.model_id, AudioHeader(3600 * 16_000, 16_000, 1, 6))
+    lengths = [330 + 45 * (index % 3) for index in range(3600)]
+    blob = pack(header, [("L", bytes(length)) for length in lengths])
+    assert (len(blob) - sum(lengths)) / 3600 < 4
+
+
+def test_both_writers_of_sounds_agree() -> None:
+    assert pack(SOUND, [("L", b"one"), ("L", b"four")]) == craft_sound()
+    assert pack(SOUND, [("L", b"one")]) == craft_sound(flags=0b0010, payloads=b"one")
+
+
+def test_seconds_are_read_alone() -> None:
+    source = Recorder(pack(SOUND, [("L", bytes(100_000)), ("L", bytes(100_000))]))
+    reader = Reader(source)
+    reader.read(reader.chunks[1])
+    assert source.count < 108_192
+
+
+def test_the_medium_shows_in_the_first_bytes() -> None:
+    assert medium_of(craft()[:5]) == "image"
+    assert medium_of(craft_sound()[:5]) == "audio"
+    assert medium_of(craft()[:4]) is None
+    assert medium_of(b"RIFF\x24") is None
