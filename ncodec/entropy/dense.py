@@ -1,7 +1,7 @@
 """The range coder for short payloads: a distribution of its own for every symbol, bytes to the end.
 
-`Encoder` suits many symbols that share few tables; here each symbol brings its counts, which a
-predictor made from the symbols before it. The coder is the same, but a payload of a few dozen
+`Encoder` suits many symbols that share few tables; here each symbol brings counts of its own, made
+by a predictor from the symbols before it. The coder is the same, but a payload of a few dozen
 bytes can't afford its habit of ending on a 32-bit word: `finish` gives the shortest string of
 bytes that decodes to the same symbols, followed by a digest of one byte. Words are big-endian, so
 that a string of bytes is the beginning of a number.
@@ -17,21 +17,22 @@ from ncodec.errors import CorruptFileError, EntropyDesyncError
 _STATE_BITS, _WORD_BITS, _WORD_BYTES = 64, 32, 4
 _FAMILY = constriction.stream.model.Categorical(perfect=False)
 
-Counts = NDArray[np.int64]
-"""[n, m] for n symbols 0..m-1: each row >= 1 and 2**24 in total."""
+Extra = NDArray[np.float64]
+"""[n, m], whole numbers >= 0: of 2**24 counts, what each of m symbols has beyond the one that it
+has anyway. A row sums to 2**24 - m."""
 
 
 class DenseEncoder:
     """Codes symbols under a distribution each.
 
     Example:
-        >>> counts = np.array([[2**23, 2**22, 2**22]] * 4, np.int64)
+        >>> extra = np.array([[2**23 - 1, 2**22 - 1, 2**22 - 1]] * 4, np.float64)
         >>> encoder = DenseEncoder()
-        >>> encoder.encode(np.array([0, 1, 2, 0], np.int32), counts)
+        >>> encoder.encode(np.array([0, 1, 2, 0], np.int32), extra)
         >>> payload = encoder.finish()
         >>> len(payload)
         2
-        >>> DenseDecoder(payload).decode(counts).tolist()
+        >>> DenseDecoder(payload).decode(extra).tolist()
         [0, 1, 2, 0]
     """
 
@@ -40,10 +41,10 @@ class DenseEncoder:
         self._coder = constriction.stream.queue.RangeEncoder()
         self._crc = 0
 
-    def encode(self, symbols: NDArray[np.int32], counts: Counts) -> None:
-        """Append symbols [n], each within its row of `counts`; the caller sees to that."""
+    def encode(self, symbols: NDArray[np.int32], extra: Extra) -> None:
+        """Append symbols [n], each an index into its row of `extra`; the caller sees to that."""
         if len(symbols):
-            self._coder.encode(symbols, _FAMILY, _weights(counts))
+            self._coder.encode(symbols, _FAMILY, extra)
         self._crc = symbols_crc(symbols, self._crc)
 
     def finish(self) -> bytes:
@@ -76,19 +77,19 @@ class DenseDecoder:
         self._coder = constriction.stream.queue.RangeDecoder(words)
         self._again = DenseEncoder()
 
-    def decode(self, counts: Counts) -> NDArray[np.int32]:
-        """Decode one symbol for each row of `counts`: int32 [n].
+    def decode(self, extra: Extra) -> NDArray[np.int32]:
+        """Decode one symbol for each row of `extra`: int32 [n].
 
         Raises:
             CorruptFileError: no encoder writes such a payload.
         """
-        if not len(counts):
+        if not len(extra):
             return np.zeros(0, np.int32)
         try:
-            symbols: NDArray[np.int32] = self._coder.decode(_FAMILY, _weights(counts))
+            symbols: NDArray[np.int32] = self._coder.decode(_FAMILY, extra)
         except AssertionError as error:
             raise CorruptFileError("entropy-coded data is damaged") from error
-        self._again.encode(symbols, counts)
+        self._again.encode(symbols, extra)
         return symbols
 
     def finish(self) -> None:
@@ -106,11 +107,6 @@ class DenseDecoder:
             )
         if expected != self._payload:
             raise CorruptFileError("an entropy-coded chunk holds other data than its symbols need")
-
-
-def _weights(counts: Counts) -> NDArray[np.float64]:
-    # constriction gives each symbol one count and shares out the rest in proportion.
-    return np.subtract(counts, 1, dtype=np.float64)
 
 
 def _shortest(low: int, high: int, bits: int) -> bytes:

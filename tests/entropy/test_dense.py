@@ -27,13 +27,13 @@ def distributions(
 
 def encoded(symbols: NDArray[np.int32], counts: Counts) -> bytes:
     encoder = DenseEncoder()
-    encoder.encode(symbols, counts)
+    encoder.encode(symbols, counts - 1.0)
     return encoder.finish()
 
 
 def decoded(payload: bytes, counts: Counts) -> NDArray[np.int32]:
     decoder = DenseDecoder(payload)
-    symbols = decoder.decode(counts)
+    symbols = decoder.decode(counts - 1.0)
     decoder.finish()
     return symbols
 

@@ -1,0 +1,188 @@
+"""How likely is each index? A small integer network that sees the codewords coded before it.
+
+One hidden layer a codebook. Every number is an integer carried in a float32, every sum stays below
+2**24, so that any order of summation, on any machine, gives the same probabilities. NumPy only:
+cutting a file to a lower rate needs no torch.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ncodec.entropy.tables import TOTAL
+from ncodec.errors import ModelMismatchError
+
+GROUPS = 2
+LAGS = 2
+"""Frames back that layer 0 sees."""
+CODEBOOKS = 12
+CODEWORDS = 1024
+SIZE = 64
+"""Dimensions of a codeword: those of its group's half of the latent."""
+LATENT = GROUPS * SIZE
+INPUTS = 3 * LATENT + SIZE
+MAX_HIDDEN = 128
+MAX_CODE = 127
+MAX_SHIFT = 24
+MAX_BIAS = 1 << 22
+POWERS = 4096
+PEAK = 1 << 18
+"""Largest weight: cumulative weights times 2**24 are then exact in float64."""
+MISSING = -1
+"""The index of a codebook that a frame does not have, or of a frame outside the chunk."""
+
+Array = NDArray[Any]
+Floats = NDArray[np.float32]
+Indices = NDArray[np.int16]
+"""[T, 12]: codewords 0..1023, `MISSING` from the frame's count of codebooks on."""
+
+
+class ContextModel:
+    """The network with its weights, and the codewords that it sees; immutable.
+
+    Attributes:
+        codewords: float32 [12, 1025, 64], whole numbers; the last row, which index -1 reads, is 0.
+    """
+
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
+        """Take the weights out of a weights file's arrays.
+
+        Raises:
+            ModelMismatchError: an array is missing or not what it must be.
+        """
+        codewords = _integers(
+            arrays, "quantiser/codewords", np.int8, (CODEBOOKS, CODEWORDS, SIZE), MAX_CODE
+        )
+        hidden = int(getattr(arrays.get("entropy/first_bias"), "shape", (0, 0))[-1])
+        if not 1 <= hidden <= MAX_HIDDEN:
+            raise ModelMismatchError(f"weights entropy/first_bias: {hidden} hidden units")
+        first = (CODEBOOKS, hidden, INPUTS)
+        second = (CODEBOOKS, CODEWORDS, hidden)
+        self.codewords = _with_missing(codewords)
+        self._first = _layer(arrays, "entropy/first", first)
+        self._second = _layer(arrays, "entropy/second", second)
+        powers = _integers(arrays, "entropy/exp2", np.int32, (POWERS,), PEAK)
+        if powers.min() < 1:
+            raise ModelMismatchError("weights entropy/exp2: a weight is below 1")
+        self._powers = powers.astype(np.float64)
+        self._history = [self._tables(k) for k in range(GROUPS)]
+
+    def _tables(self, codebook: int) -> tuple[Floats, Floats]:
+        """What layer 0 of earlier frames, and of this one, adds to hidden sums of layer 0.
+
+        Lags [2 frames, 2 groups, 1025, hidden] and, for the second group, [1025, hidden].
+        """
+        columns = self._first[0][codebook]
+        words = self.codewords[:GROUPS]
+        earlier = columns[: LAGS * LATENT].reshape(LAGS, GROUPS, SIZE, -1)
+        return words[None] @ earlier, words[0] @ columns[2 * LATENT : 2 * LATENT + SIZE]
+
+    def first_layer(self, codebook: int, before: Array, same: Array) -> Floats:
+        """Hidden sums [n, hidden] of a codebook of layer 0.
+
+        Args:
+            codebook: 0 or 1.
+            before: [n, 2, 2], the indices of codebooks 0 and 1 two frames and one frame before.
+            same: [n], the index of codebook 0 in the same frame; only codebook 1 sees it.
+        """
+        lags, current = self._history[codebook]
+        sums = np.repeat(self._first[1][codebook : codebook + 1], len(before), axis=0)
+        for lag in range(LAGS):
+            for group in range(GROUPS):
+                sums += lags[lag, group].take(before[:, lag, group], axis=0, mode="wrap")
+        if codebook:
+            sums += current.take(same, axis=0, mode="wrap")
+        return sums
+
+    def deeper_layer(self, codebook: int, totals: Floats, previous: Array) -> Floats:
+        """Hidden sums [T, hidden] of a codebook of layer 1 and on.
+
+        Args:
+            codebook: 2..11.
+            totals: [T, 128], the sums of the codewords of all codebooks before this one.
+            previous: [T], indices of codebook - 2.
+        """
+        inputs = np.zeros((len(totals), INPUTS), np.float32)
+        seen = totals.clip(-MAX_CODE, MAX_CODE)
+        inputs[1:, :LATENT] = seen[:-1]
+        inputs[:-1, LATENT : 2 * LATENT] = seen[1:]
+        inputs[:, 2 * LATENT : 3 * LATENT] = seen
+        inputs[:, 3 * LATENT :] = self.codewords[codebook - GROUPS].take(previous, 0, mode="wrap")
+        weights, bias, _ = self._first
+        sums: Floats = inputs @ weights[codebook]
+        sums += bias[codebook]
+        return sums
+
+    def distribution(self, codebook: int, sums: Floats) -> NDArray[np.float64]:
+        """Counts of every codeword beyond the one it has anyway: [n, 1024] of hidden sums [n, .].
+
+        Rows hold whole numbers that sum to 2**24 - 1024, as `ncodec.entropy.dense` wants them.
+        """
+        hidden = np.floor(sums * self._first[2][codebook]).clip(0, MAX_CODE)
+        weights, bias, scale = self._second
+        outputs = hidden @ weights[codebook]
+        outputs += bias[codebook]
+        np.subtract(outputs.max(axis=1, keepdims=True), outputs, out=outputs)
+        outputs *= scale[codebook]  # The cast below rounds down, as a shift does.
+        return share_out(self._powers.take(outputs.astype(np.int32), mode="clip"))
+
+    def add(self, codebook: int, totals: Floats, indices: Array) -> None:
+        """Add a codebook's codewords, of indices [T], to the sums [T, 128] in place."""
+        start = codebook % GROUPS * SIZE
+        words = self.codewords[codebook].take(indices, axis=0, mode="wrap")
+        totals[:, start : start + SIZE] += words
+
+
+def share_out(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Whole numbers in proportion to weights [n, m], each row 2**24 - m in total.
+
+    Weights are whole numbers of at most 2**28 in a row. Overwrites them.
+    """
+    sums = np.cumsum(weights, axis=1, out=weights)
+    # Exact: the product is below 2**53, and no quotient comes as near below an integer as the
+    # division may be wrong (2**-28 against 2**-29).
+    total = sums[:, -1:].copy()
+    sums *= TOTAL - weights.shape[1]
+    sums /= total
+    bounds = np.floor(sums, out=sums)
+    shares = bounds.copy()
+    shares[:, 1:] -= bounds[:, :-1]
+    return shares
+
+
+def _layer(
+    arrays: Mapping[str, Array], name: str, shape: tuple[int, int, int]
+) -> tuple[Floats, Floats, list[np.float32]]:
+    """Weights [12, inputs, outputs], biases [12, outputs], and what to multiply by for a shift."""
+    weights = _integers(arrays, name, np.int8, shape, MAX_CODE)
+    bias = _integers(arrays, f"{name}_bias", np.int32, shape[:2], MAX_BIAS)
+    shift = _integers(arrays, f"{name}_shift", np.int32, shape[:1], MAX_SHIFT)
+    if shift.min() < 0:
+        raise ModelMismatchError(f"weights {name}_shift: a shift is negative")
+    turned = np.ascontiguousarray(weights.transpose(0, 2, 1), np.float32)
+    return turned, bias.astype(np.float32), list(np.float32(2.0) ** -shift.astype(np.float32))
+
+
+def _integers(
+    arrays: Mapping[str, Array],
+    name: str,
+    dtype: type[np.generic],
+    shape: tuple[int, ...],
+    largest: int,
+) -> Array:
+    """An array of a known type and shape with values within +-largest."""
+    array = arrays.get(name)
+    if array is None or array.dtype != dtype or array.shape != shape:
+        found = "missing" if array is None else f"{array.dtype} {array.shape}"
+        raise ModelMismatchError(f"weights {name}: {found}, expected {np.dtype(dtype)} {shape}")
+    if np.abs(array.astype(np.int64)).max() > largest:
+        raise ModelMismatchError(f"weights {name}: a value is beyond +-{largest}")
+    return array
+
+
+def _with_missing(codewords: NDArray[np.int8]) -> Floats:
+    padded = np.zeros((CODEBOOKS, CODEWORDS + 1, SIZE), np.float32)
+    padded[:, :-1] = codewords
+    return padded

@@ -1,0 +1,70 @@
+"""How many codebooks each frame has, to symbols of the range coder and back."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ncodec.codecs.grvq_contexts import CODEBOOKS, share_out
+from ncodec.entropy.dense import DenseDecoder, DenseEncoder
+
+VARIED = CODEBOOKS + 1
+"""The nominal count of a file whose frames differ; 0..12 say how many all frames have."""
+SILENT = 0
+"""The count of a frame that is digital silence."""
+NOMINAL_WEIGHT = 195
+"""A chunk is as the header says with a probability of 15/16."""
+STEP_WEIGHTS = (96, 12, 4, 2)
+"""How likely a count is by its distance from the one before; the last stands for all larger."""
+
+Counts = NDArray[np.uint8]
+_LAST = len(STEP_WEIGHTS) - 1
+
+
+def _step_table() -> NDArray[np.float64]:
+    values = np.arange(CODEBOOKS + 1)
+    distance = np.abs(values[:, None] - values).clip(max=_LAST)
+    return share_out(np.array(STEP_WEIGHTS, np.float64)[distance])
+
+
+_STEPS = _step_table()
+_FIRST = share_out(np.ones((1, CODEBOOKS + 1)))
+
+
+def _modes(nominal: int) -> NDArray[np.float64]:
+    weights = np.ones((1, VARIED + 1))
+    weights[0, nominal] = NOMINAL_WEIGHT
+    return share_out(weights)
+
+
+def encode_counts(encoder: DenseEncoder, counts: Counts, nominal: int) -> None:
+    """Append the counts [T] of a channel; `nominal` is what the header says, 0..13."""
+    if not len(counts):
+        return
+    steady = bool((counts == counts[0]).all())
+    mode = int(counts[0]) if steady else VARIED
+    encoder.encode(np.array([mode], np.int32), _modes(nominal))
+    if not steady:
+        encoder.encode(counts[:1].astype(np.int32), _FIRST)
+        encoder.encode(counts[1:].astype(np.int32), _STEPS[counts[:-1]])
+
+
+def decode_counts(decoder: DenseDecoder, frames: int, nominal: int) -> Counts:
+    """The counts [frames] of a channel. Raises `CorruptFileError`."""
+    counts = np.zeros(frames, np.uint8)
+    if not frames:
+        return counts
+    mode = int(decoder.decode(_modes(nominal))[0])
+    if mode != VARIED:
+        counts[:] = mode
+        return counts
+    last = int(decoder.decode(_FIRST)[0])
+    for frame in range(frames):
+        if frame:
+            last = int(decoder.decode(_STEPS[last : last + 1])[0])
+        counts[frame] = last
+    return counts
+
+
+def step_bits() -> NDArray[np.float64]:
+    """Bits that a count costs after another: [before, count]."""
+    bits: NDArray[np.float64] = 24 - np.log2(_STEPS + 1)
+    return bits
