@@ -41,6 +41,9 @@ class Scale:
         return value if self.rising else -value
 
 
+LITTLE = 0.2
+"""Share of the range of two curves below which their comparison is doubtful."""
+
 _BPP, _KBPS = ("bpp", "bits a pixel (whole file)"), ("kbps", "kbit/s (whole file)")
 SCALES = (
     Scale("image", "psnr", "PSNR", "dB", *_BPP),
@@ -175,11 +178,21 @@ def _chart(scale: Scale, measured: list[Measured], published: Sequence[Published
             notes.append(f"{codec.name}: not compared by {scale.name}: {error}")
     pairs = [*_pairs(scale, whole), *_against_published(scale, whole, published)]
     notes += [
-        f"{pair.codec} against {pair.against}: not compared by {scale.name}: {pair.problem}"
+        f"{pair.codec} against {pair.against}: {said}"
         for pair in pairs
-        if pair.problem and (pair.published or pair.codec < pair.against)
+        if (pair.published or pair.codec < pair.against) and (said := _doubt(scale, pair))
     ]
     return Chart(scale, tuple(measured), tuple(published), tuple(pairs), tuple(notes))
+
+
+def _doubt(scale: Scale, pair: Pair) -> str:
+    """Why there is no rate, or why it says little."""
+    if pair.comparison is None:
+        return f"not compared by {scale.name}: {pair.problem}"
+    share = pair.comparison.overlap_share
+    if share >= LITTLE:
+        return ""
+    return f"the curves share only {100 * share:.0f} % of their range of {scale.name}"
 
 
 def _gaps(scale: Scale, measured: list[Measured]) -> Iterator[str]:

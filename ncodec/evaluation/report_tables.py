@@ -35,10 +35,10 @@ def matrix(chart: Chart) -> list[list[str]]:
     pairs = {(p.codec, p.against, p.published): best_of(p.comparison) for p in chart.pairs}
     names = [codec.name for codec in chart.measured]
     others = [(name, False) for name in names] + [(p.name, True) for p in chart.published]
-    table = [["rate of", *names]]
+    table = [["against", *names]]
     for name, published in others:
         cells = [percent(pairs.get((codec, name, published))) for codec in names]
-        table.append([f"against {name}{'*' if published else ''}", *cells])
+        table.append([f"{name}*" if published else name, *cells])
     return table
 
 
@@ -70,7 +70,7 @@ def heading(chart: Chart) -> str:
     """What a table shows, in a line."""
     counts = sorted({len(codec.complete) for codec in chart.measured})
     files = "1 file" if counts == [1] else f"{' or '.join(map(str, counts))} files"
-    return f"{chart.scale.name}: rate for the same quality, {files}; negative is smaller"
+    return f"{chart.scale.name}: rate of each codec for the same quality, {files}; - is smaller"
 
 
 def _chart_text(chart: Chart) -> list[str]:
