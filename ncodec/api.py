@@ -157,9 +157,11 @@ class Codec:
             return self._encode(opened, target, strip, verify)
 
     def _encode(self, media: Media, target: Target, strip: bool, verify: bool) -> bytes:
+        from ncodec.media import unkept
+
         media = media.stripped() if strip else media
         encoded = self.compress(media, target, verify=verify)
-        _warn((*media.warnings, *encoded.warnings))
+        _warn((*unkept(media), *encoded.warnings))
         return encoded.data
 
     def decode(

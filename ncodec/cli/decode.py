@@ -1,4 +1,4 @@
-"""`ncodec decode`: .ncd files -> pictures."""
+"""`ncodec decode`: .ncd files -> pictures and sounds."""
 
 import time
 from dataclasses import dataclass
@@ -21,16 +21,19 @@ from ncodec.cli.common import (
     verb,
 )
 from ncodec.cli.exits import Exit
-from ncodec.cli.paths import NCD, Job, plan
+from ncodec.cli.paths import NCD, Job, Source, encoded_medium, plan
 from ncodec.cli.screen import Screen
-from ncodec.container import Limits, Reader
+from ncodec.cli.wording import pace, sound_text, time_of
+from ncodec.container import ImageHeader, Limits, Reader
 from ncodec.errors import OptionError
 
 if TYPE_CHECKING:
-    from ncodec.codecs.base import Region
+    from ncodec.codecs.base import Region, Span
+    from ncodec.codecs.sound_file import WrittenSound
     from ncodec.media import Image
 
 _NAMED = 20
+_SUFFIXES = {"image": ".png", "audio": ".wav"}
 
 
 @verb
@@ -39,11 +42,21 @@ def decode(
     output: options.Output = None,
     format: Annotated[
         str | None,
-        typer.Option("--format", metavar="NAME", help="png, jpg, webp, ... [suffix of OUT; png]."),
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="png, jpg, wav, flac/24, ... [suffix of OUT; png, wav].",
+        ),
     ] = None,
     region: Annotated[
         str | None,
         typer.Option("--region", metavar="X,Y,W,H", help="Only these pixels."),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="S", help="Sound from second S on.")
+    ] = None,
+    stop: Annotated[
+        str | None, typer.Option("--to", metavar="S", help="Sound up to second S, or M:S.")
     ] = None,
     partial: Annotated[
         bool, typer.Option("--partial", help="Write what a damaged file still holds.")
@@ -56,15 +69,14 @@ def decode(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> Exit:
-    """Decode .ncd files; without -o, beside each as .png."""
-    box = region_of(region)
-    suffix = f".{format.lower().removeprefix('.')}" if format else ".png"
-    jobs = plan(files, NCD, output, suffix, force)
+    """Decode .ncd files; without -o, beside each as .png or .wav."""
+    box, span = region_of(region), span_of(start, stop)
+    jobs = plan(files, NCD, output, lambda source: _suffix(source, format), force)
     check_stdout(jobs[0].target is None, json)
-    kinds = _formats(jobs, format)
+    _check_formats(jobs, format)
     screen = Screen(quiet, verbose, json)
     limits = limits_for(max_pixels)
-    decoder = _Decoder(kinds, box, partial, device.value, threads, limits, force, screen)
+    decoder = _Decoder(format, box, span, partial, device.value, threads, limits, force, screen)
     return each(jobs, decoder.run, screen)
 
 
@@ -79,21 +91,49 @@ def region_of(text: str | None) -> "Region | None":
     return x, y, width, height
 
 
-def _formats(jobs: list[Job], format: str | None) -> dict[Path | None, str]:
-    """Pillow's name of each output's format; the error for one that it can't write comes here."""
-    from ncodec.media import output_format
+def span_of(start: str | None, stop: str | None) -> "Span | None":
+    """Read --from and --to as seconds."""
+    first, last = time_of(start, "--from"), time_of(stop, "--to")
+    return None if first is None and last is None else (first or 0.0, last)
 
-    stdout_format = format or "png"
-    return {
-        job.target: output_format(job.target, stdout_format if job.target is None else format)
-        for job in jobs
-    }
+
+def _suffix(source: Source, format: str | None) -> str:
+    if format is not None:
+        return f".{format.lower().removeprefix('.').partition('/')[0]}"
+    return _SUFFIXES[encoded_medium(source) or "image"]
+
+
+def _check_formats(jobs: list[Job], format: str | None) -> None:
+    """Find a format that can't be written before any work, where the medium is known by then."""
+    for job in jobs:
+        medium = encoded_medium(job.source)
+        if medium is not None:
+            format_of(medium, job.target, format)
+        elif job.target is not None or format is not None:
+            _format_of_any(job.target, format)
+
+
+def format_of(medium: str, target: Path | None, format: str | None) -> str:
+    """The format to write "image" or "audio" in, as `save_image` or `SoundWriter` call it."""
+    from ncodec.media import output_format, sound_format
+
+    suffix = _SUFFIXES[medium]
+    wanted = format if format is not None or target is not None else suffix
+    return (output_format if medium == "image" else sound_format)(target, wanted)
+
+
+def _format_of_any(target: Path | None, format: str | None) -> str:
+    try:
+        return format_of("image", target, format)
+    except OptionError:
+        return format_of("audio", target, format)
 
 
 @dataclass(frozen=True)
 class _Decoder:
-    kinds: dict[Path | None, str]
+    format: str | None
     region: "Region | None"
+    span: "Span | None"
     partial: bool
     device: str
     threads: int | None
@@ -102,23 +142,75 @@ class _Decoder:
     screen: Screen
 
     def run(self, job: Job, progress: Progress) -> Exit:
-        from ncodec.api import open_codec
-        from ncodec.media import save_image
+        from ncodec.opening import check_extent
 
         with opened(job.source, self.limits) as file:
             reader = Reader(file, self.limits, self.partial)
-            codec, loading = timed(lambda: open_codec(reader, self.device), self.threads)
-            begin = time.perf_counter()
-            image = codec.decompress(
-                reader, region=self.region, partial=self.partial, progress=progress
-            )
+            check_extent(reader, self.region, self.span)
+            picture = isinstance(reader.header.media, ImageHeader)
+            kind = format_of("image" if picture else "audio", job.target, self.format)
+            decode = self._picture if picture else self._sound
+            return decode(job, reader, kind, progress)
+
+    def _picture(self, job: Job, reader: Reader, kind: str, progress: Progress) -> Exit:
+        from ncodec.media import save_image
+        from ncodec.opening import image_codec
+
+        codec, loading = timed(lambda: image_codec(reader, self.device), self.threads)
+        begin = time.perf_counter()
+        image = codec.decompress(
+            reader, region=self.region, partial=self.partial, progress=progress
+        )
         took = time.perf_counter() - begin
-        kind = self.kinds[job.target]
         unkept = put(job.target, lambda out: save_image(image, out, kind), self.force)
         self._report(job, reader.size, image, unkept, (took, loading))
         # What a decode warns of is alpha or metadata that it had to leave out.
         incomplete = image.lost or (self.partial and image.warnings)
         return Exit.CORRUPT if incomplete else Exit.OK
+
+    def _sound(self, job: Job, reader: Reader, kind: str, progress: Progress) -> Exit:
+        from ncodec.codecs.sound_file import write_sound
+        from ncodec.opening import audio_codec
+
+        codec, loading = timed(lambda: audio_codec(reader, self.device), self.threads)
+        begin = time.perf_counter()
+        written = put(
+            job.target,
+            lambda out: write_sound(
+                codec, reader, out, kind, span=self.span, partial=self.partial, progress=progress
+            ),
+            self.force,
+        )
+        took = time.perf_counter() - begin
+        self._report_sound(job, reader, written, (took, loading))
+        return Exit.CORRUPT if written.lost else Exit.OK
+
+    def _report_sound(
+        self, job: Job, reader: Reader, written: "WrittenSound", took: tuple[float, float]
+    ) -> None:
+        for warning in written.warnings:
+            self.screen.warning(job.name, warning)
+        for lost in written.lost[:_NAMED]:
+            self.screen.problem(job.name, f"lost: {lost.start:.2f} to {lost.stop:.2f} s")
+        self._count_unnamed(job, len(written.lost), "stretches")
+        media = reader.sound
+        length = written.samples / media.sample_rate
+        self.screen.summary(
+            f"{Path(job.name).name} {size_text(reader.size)} -> {Path(job.target_name).name}"
+            f"  {sound_text(length, media.sample_rate, media.channels)}  dec {pace(length, *took)}"
+        )
+        self.screen.result(
+            input=job.name,
+            output=job.target_name,
+            samples=written.samples,
+            sample_rate=media.sample_rate,
+            channels=media.channels,
+            bytes=reader.size,
+            seconds=took[0],
+            model_seconds=took[1],
+            lost=[{"start": lost.start, "stop": lost.stop} for lost in written.lost],
+            warnings=list(written.warnings),
+        )
 
     def _report(
         self,
@@ -152,5 +244,8 @@ class _Decoder:
         for lost in image.lost[:_NAMED]:
             x, y, width, height = lost.box
             self.screen.problem(job.name, f"tile {lost.index} lost: {width}x{height} at {x},{y}")
-        if len(image.lost) > _NAMED:
-            self.screen.problem(job.name, f"{len(image.lost) - _NAMED} more tiles lost")
+        self._count_unnamed(job, len(image.lost), "tiles")
+
+    def _count_unnamed(self, job: Job, lost: int, what: str) -> None:
+        if lost > _NAMED:
+            self.screen.problem(job.name, f"{lost - _NAMED} more {what} lost")

@@ -1,4 +1,4 @@
-"""`ncodec encode`: pictures -> .ncd files."""
+"""`ncodec encode`: pictures and sounds -> .ncd files."""
 
 import re
 import time
@@ -23,14 +23,16 @@ from ncodec.cli.common import (
     verb,
 )
 from ncodec.cli.exits import Exit
-from ncodec.cli.paths import NCD, PICTURES, Job, plan
+from ncodec.cli.paths import NCD, Job, plan
 from ncodec.cli.screen import Screen
+from ncodec.cli.wording import pace, sound_text
 from ncodec.container import Limits
 from ncodec.errors import OptionError
+from ncodec.files import PICTURES, SOUNDS
 
 if TYPE_CHECKING:
     from ncodec.codecs.base import Encoded, Target
-    from ncodec.media import Image
+    from ncodec.media import Image, Media, SoundBlocks
 
 SUFFIX = ".ncd"
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(?:(k|m|g)(i?))?b?", re.ASCII | re.IGNORECASE)
@@ -40,10 +42,12 @@ _POWERS = {"k": 1, "m": 2, "g": 3}
 @verb
 def encode(
     files: Annotated[
-        list[str], typer.Argument(metavar="IN", help="Pictures, folders, or - for stdin.")
+        list[str], typer.Argument(metavar="IN", help="Pictures, sounds, folders, or - for stdin.")
     ],
     output: options.Output = None,
-    codec: Annotated[str, typer.Option("--codec", "-c", help="See `codecs`.")] = "hyperprior",
+    codec: Annotated[
+        str | None, typer.Option("--codec", "-c", help="See `codecs` [hyperprior; sounds: grvq].")
+    ] = None,
     quality: Annotated[
         float | None, typer.Option("--quality", "-q", metavar="0..100", help="Quality [50].")
     ] = None,
@@ -55,10 +59,13 @@ def encode(
         typer.Option("--size", metavar="BYTES", help="At most so many bytes: 20000, 20k, 1.5MB."),
     ] = None,
     psnr: Annotated[float | None, typer.Option("--psnr", metavar="X", help="Aim at X dB.")] = None,
+    kbps: Annotated[
+        float | None, typer.Option("--kbps", metavar="X", help="At most X kbit/s of sound.")
+    ] = None,
     device: options.DeviceOption = options.Device.AUTO,
     threads: options.Threads = None,
     max_pixels: options.MaxPixels = None,
-    strip: Annotated[bool, typer.Option("--strip", help="Leave out EXIF and ICC data.")] = False,
+    strip: Annotated[bool, typer.Option("--strip", help="Leave out EXIF, ICC and tags.")] = False,
     verify: Annotated[
         bool, typer.Option("--verify/--no-verify", help="Decode the result and compare.")
     ] = True,
@@ -67,14 +74,15 @@ def encode(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> Exit:
-    """Encode pictures; without -o, beside each with the suffix .ncd."""
+    """Encode pictures and sounds; without -o, beside each with the suffix .ncd."""
     from ncodec.codecs.base import Target
     from ncodec.codecs.registry import entry_by_name
 
-    target = Target.from_options(quality, bpp, size_in_bytes(size), psnr)
-    entry_by_name(codec)
+    target = Target.from_options(quality, bpp, size_in_bytes(size), psnr, kbps)
+    if codec is not None:
+        target.check_for(codec, entry_by_name(codec).media)
     _check_suffixes(files, output)
-    jobs = plan(files, PICTURES, output, SUFFIX, force)
+    jobs = plan(files, PICTURES | SOUNDS, output, lambda _: SUFFIX, force)
     check_stdout(jobs[0].target is None, json)
     screen = Screen(quiet, verbose, json)
     limits = limits_for(max_pixels)
@@ -98,13 +106,13 @@ def _check_suffixes(files: list[str], output: str | None) -> None:
     for file in files:
         if Path(file).suffix.lower() in NCD:
             raise OptionError(f"{file}: is an ncodec file already; `ncodec decode` it first")
-    if output is not None and Path(output).suffix.lower() in PICTURES:
-        raise OptionError(f"{output}: encode writes {SUFFIX} files, not pictures")
+    if output is not None and Path(output).suffix.lower() in PICTURES | SOUNDS:
+        raise OptionError(f"{output}: encode writes {SUFFIX} files")
 
 
 @dataclass(frozen=True)
 class _Encoder:
-    codec: str
+    codec: str | None
     target: "Target"
     device: str
     threads: int | None
@@ -115,51 +123,95 @@ class _Encoder:
     screen: Screen
 
     def run(self, job: Job, progress: Progress) -> Exit:
-        from ncodec.api import load_codec
-        from ncodec.media import load_image
+        from ncodec.media import load_media
 
         with opened(job.source, self.limits) as file:
-            image = load_image(file, self.limits)
-        model, loading = timed(lambda: load_codec(self.codec, self.device), self.threads)
-        begin = time.perf_counter()
-        encoded = model.compress(
-            image.stripped() if self.strip else image,
-            self.target,
-            verify=self.verify,
-            progress=progress,
-        )
-        took = time.perf_counter() - begin
+            media = load_media(file, self.limits)
+            media = media.stripped() if self.strip else media
+            codec, encoded, took = self._encoded(media, progress)
         put(job.target, lambda out: out.write(encoded.data), self.force)
-        self._report(job, image, encoded, (took, loading))
+        self._report(job, media, codec, encoded, took)
         return Exit.OK
 
+    def _encoded(
+        self, media: "Media", progress: Progress
+    ) -> tuple[str, "Encoded", tuple[float, float]]:
+        """The codec's name, the result, and the seconds of encoding and of loading."""
+        from ncodec.api import load_codec
+        from ncodec.codecs.registry import entry_for
+        from ncodec.media import medium
+
+        entry = entry_for(medium(media), self.codec)
+        self.target.check_for(entry.name, entry.media)
+        model, loading = timed(lambda: load_codec(entry.name, self.device), self.threads)
+        begin = time.perf_counter()
+        encoded = model.compress(media, self.target, verify=self.verify, progress=progress)
+        return entry.name, encoded, (time.perf_counter() - begin, loading)
+
     def _report(
-        self, job: Job, image: "Image", encoded: "Encoded", took: tuple[float, float]
+        self,
+        job: Job,
+        media: "Media",
+        codec: str,
+        encoded: "Encoded",
+        took: tuple[float, float],
     ) -> None:
-        warnings = [*image.warnings, *encoded.warnings]
+        from ncodec.media import Image, unkept
+
+        warnings = [*unkept(media), *encoded.warnings]
         for warning in warnings:
             self.screen.warning(job.name, warning)
         size = len(encoded.data)
-        bpp = 8 * size / (image.width * image.height)
+        what, cost, pace, facts = (
+            _picture_report(media, size, took)
+            if isinstance(media, Image)
+            else _sound_report(media, size, took)
+        )
+        verified = "verify ok" if self.verify else "not verified"
         self.screen.summary(
-            f"{Path(job.name).name} {image.width}x{image.height} -> {_last(job)}"
-            f"  {size_text(size)}  {bpp:.3f} bpp (1:{image.array.size / size:.1f})"
-            f"  enc {seconds(*took)}  {'verify ok' if self.verify else 'not verified'}"
+            f"{Path(job.name).name} {what} -> {_last(job)}"
+            f"  {size_text(size)}  {cost}  enc {pace}  {verified}"
         )
         self.screen.result(
             input=job.name,
             output=job.target_name,
-            width=image.width,
-            height=image.height,
-            codec=self.codec,
+            codec=codec,
             quality=encoded.quality,
             bytes=size,
-            bpp=bpp,
+            **facts,
             seconds=took[0],
             model_seconds=took[1],
             verified=self.verify,
             warnings=warnings,
         )
+
+
+Report = tuple[str, str, str, dict[str, float]]
+"""What it is, what it costs, how long it took, and the same for JSON."""
+
+
+def _picture_report(image: "Image", size: int, took: tuple[float, float]) -> Report:
+    bpp = 8 * size / (image.width * image.height)
+    facts = {"width": image.width, "height": image.height, "bpp": bpp}
+    cost = f"{bpp:.3f} bpp (1:{image.array.size / size:.1f})"
+    return f"{image.width}x{image.height}", cost, seconds(*took), facts
+
+
+def _sound_report(sound: "SoundBlocks", size: int, took: tuple[float, float]) -> Report:
+    from ncodec.info import kbps_of
+
+    length = sound.samples / sound.sample_rate
+    kbps = kbps_of(size, length)
+    facts = {
+        "samples": sound.samples,
+        "sample_rate": sound.sample_rate,
+        "channels": sound.channels,
+        "kbps": kbps,
+    }
+    # Against 16 bits a sample, as sounds come.
+    ratio = 2 * sound.samples * sound.channels / size
+    what = sound_text(length, sound.sample_rate, sound.channels)
+    return what, f"{kbps:.2f} kbit/s (1:{ratio:.0f})", pace(length, *took), facts
 
 
 def _last(job: Job) -> str:

@@ -1,19 +1,16 @@
 """Which files a command reads and writes; every clash is found before any work."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ncodec.container import medium_of
 from ncodec.errors import InputError, OptionError
 
 STDIO = "-"
 NCD = frozenset({".ncd"})
-PICTURES = frozenset({
-    ".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm",
-    ".ppm", ".qoi", ".tga", ".tif", ".tiff", ".webp",
-})  # fmt: skip
 _NAMED = 3
 
 
@@ -92,10 +89,10 @@ def plan(
     arguments: Sequence[str],
     suffixes: frozenset[str],
     output: str | None,
-    suffix: str,
+    suffix: Callable[[Source], str],
     force: bool,
 ) -> list[Job]:
-    """One job a file that `arguments` name; outputs get `suffix` unless `output` is a file.
+    """One job a file that `arguments` name; outputs get its `suffix` unless `output` is a file.
 
     `OptionError` if two outputs are the same, one exists (unless `force`), one is an input, or
     the folder of one does not exist.
@@ -104,15 +101,24 @@ def plan(
         return _plan(arguments, sources(arguments, suffixes), output, suffix, force)
 
 
+def encoded_medium(source: Source) -> str | None:
+    """Tell what an .ncd file holds ("image", "audio") before any work; None if it won't tell."""
+    # What is no ordinary file can be read once only, and standard input likewise.
+    if source.path is None or not source.path.is_file():
+        return None
+    with source.path.open("rb") as file:
+        return medium_of(file.read(5))
+
+
 def _plan(
     arguments: Sequence[str],
     found: Sequence[Source],
     output: str | None,
-    suffix: str,
+    suffix: Callable[[Source], str],
     force: bool,
 ) -> list[Job]:
     many = len(found) > 1 or any(Path(argument).is_dir() for argument in arguments)
-    jobs = [Job(source, _target(source, output, suffix, many)) for source in found]
+    jobs = [Job(source, _target(source, output, suffix(source), many)) for source in found]
     targets = [job.target for job in jobs if job.target is not None]
     _check_distinct(jobs)
     _check_not_inputs(found, targets)

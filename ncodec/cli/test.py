@@ -25,7 +25,7 @@ def check(
     limits = limits_for(max_pixels)
 
     def check_file(source: Source, progress: Progress) -> Exit:
-        from ncodec.api import open_codec
+        from ncodec.opening import open_codec
 
         with opened(source, limits) as file:
             reader = Reader(file, limits)

@@ -4,7 +4,7 @@ from ncodec.media.arrays import as_image
 from ncodec.media.audio import Audio, LostSpan, Samples, SoundBlocks, as_audio
 from ncodec.media.image import Image, Lost, Metadata
 from ncodec.media.load import load_image
-from ncodec.media.open import Media, load_media, medium, open_media
+from ncodec.media.open import Media, load_media, medium, open_media, unkept
 from ncodec.media.save import output_format, save_image
 from ncodec.media.sound_read import SoundSource, load_audio, open_sound
 from ncodec.media.sound_write import SoundWriter, save_audio, sound_format
@@ -32,4 +32,5 @@ __all__ = [
     "save_audio",
     "save_image",
     "sound_format",
+    "unkept",
 ]

@@ -44,6 +44,12 @@ def load_media(stream: BinaryIO, limits: Limits) -> Image | SoundSource:
     )
 
 
+def unkept(media: Media) -> tuple[str, ...]:
+    """Name what of the source is not kept."""
+    tags = "" if isinstance(media, Image) else ", ".join(media.metadata)
+    return (*media.warnings, *([f"tags are not kept: {tags}"] if tags else []))
+
+
 def medium(media: object) -> str:
     """Return "image" or "audio"."""
     return "image" if isinstance(media, Image) else "audio"

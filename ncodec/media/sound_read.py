@@ -52,7 +52,7 @@ def load_audio(source: Opens, limits: Limits | None = None) -> Audio:
         for block in sound.blocks(_BLOCK):
             array[start : start + len(block)] = block
             start += len(block)
-        return Audio(array, sound.sample_rate, sound.metadata, sound.warnings)
+        return Audio(array, sound.sample_rate, sound.metadata)
 
 
 @contextmanager
@@ -65,7 +65,9 @@ def open_sound(source: Opens, limits: Limits | None = None) -> Iterator[SoundSou
 
 
 class SoundSource:
-    """An open sound file: its numbers, and its samples in blocks."""
+    """An open sound file: its numbers, its text tags, and its samples in blocks."""
+
+    warnings: tuple[str, ...] = ()
 
     def __init__(self, stream: BinaryIO, limits: Limits, name: str) -> None:
         """Read the header of a seekable file."""
@@ -80,12 +82,6 @@ class SoundSource:
     def seconds(self) -> float:
         """How long the sound lasts."""
         return self.samples / self.sample_rate
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What of the file is not kept."""
-        tags = ", ".join(self.metadata)
-        return (f"tags are not kept: {tags}",) if tags else ()
 
     def stripped(self) -> SoundSource:
         """Return the source as one without tags."""
