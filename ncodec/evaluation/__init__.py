@@ -8,26 +8,80 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ncodec.evaluation.audio_metrics import log_mel, pesq_wb, si_sdr, stoi, visqol
+    from ncodec.evaluation.classifier import classify, top1_accuracy, top1_agreement
+    from ncodec.evaluation.listener import Listener
+    from ncodec.evaluation.metrics import ms_ssim, ms_ssim_db, psnr
     from ncodec.evaluation.results import (
         Average,
         CodecNote,
         Machine,
         Results,
         Row,
+        compressai_curve,
         export_compressai,
     )
+    from ncodec.evaluation.runner import evaluate
+    from ncodec.evaluation.subjects import Subject, open_subject
 
 _HOMES = {
-    "results": ("Average", "CodecNote", "Machine", "Results", "Row", "export_compressai"),
-}
+    "audio_metrics": (
+        "log_mel",
+        "pesq_wb",
+        "si_sdr",
+        "stoi",
+        "visqol",
+    ),
+    "classifier": (
+        "classify",
+        "top1_accuracy",
+        "top1_agreement",
+    ),
+    "listener": ("Listener",),
+    "metrics": (
+        "ms_ssim",
+        "ms_ssim_db",
+        "psnr",
+    ),
+    "results": (
+        "Average",
+        "CodecNote",
+        "Machine",
+        "Results",
+        "Row",
+        "compressai_curve",
+        "export_compressai",
+    ),
+    "runner": ("evaluate",),
+    "subjects": (
+        "Subject",
+        "open_subject",
+    ),
+}  # fmt: skip
 
 __all__ = [
     "Average",
     "CodecNote",
+    "Listener",
     "Machine",
     "Results",
     "Row",
+    "Subject",
+    "classify",
+    "compressai_curve",
+    "evaluate",
     "export_compressai",
+    "log_mel",
+    "ms_ssim",
+    "ms_ssim_db",
+    "open_subject",
+    "pesq_wb",
+    "psnr",
+    "si_sdr",
+    "stoi",
+    "top1_accuracy",
+    "top1_agreement",
+    "visqol",
 ]
 
 if not TYPE_CHECKING:  # Type checkers must not believe that every name exists.

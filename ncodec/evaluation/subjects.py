@@ -1,0 +1,119 @@
+"""What can be evaluated: ncodec's codecs, those of other packages, and classical baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import ncodec
+from ncodec.codecs import registry
+from ncodec.codecs.base import Target
+from ncodec.errors import OptionError
+from ncodec.evaluation import baselines
+from ncodec.evaluation.results import CodecNote
+from ncodec.media import Audio, Image
+
+PICTURE_QUALITIES: tuple[float, ...] = (0, 4, 8, 14, 20, 28, 36, 44, 52, 60, 70, 80)
+"""About 0.12 to 1.6 bits a pixel of photographs with `hyperprior`."""
+SOUND_QUALITIES: tuple[float, ...] = (1.5, 3, 6)
+"""kbit/s."""
+
+
+class Subject(Protocol):
+    """A codec under test, ready to use; `qualities` are its default ones.
+
+    `encode` and `decode` take and give an `Image` (uint8 [H, W] or [H, W, 3]) or an `Audio`, as
+    `note.media` says.
+    """
+
+    @property
+    def name(self) -> str:
+        """What rows call it."""
+        ...
+
+    @property
+    def note(self) -> CodecNote:
+        """What results say of it."""
+        ...
+
+    @property
+    def qualities(self) -> tuple[float, ...]:
+        """Where its curve is measured unless other qualities are asked for."""
+        ...
+
+    def encode(self, media: Any, quality: float) -> bytes:  # noqa: ANN401 - Image or Audio
+        """The bytes of a whole file."""
+        ...
+
+    def decode(self, data: bytes) -> Any:  # noqa: ANN401 - Image or Audio
+        """What the file holds."""
+        ...
+
+    def payload(self, data: bytes) -> int:
+        """How many bytes of the file are entropy-coded samples."""
+        ...
+
+
+class NcodecCodec:
+    """A codec of the registry: for pictures its quality is 0..100, for sounds kbit/s."""
+
+    def __init__(self, name: str, device: str) -> None:
+        self.name = name
+        self._codec = ncodec.load_codec(name, device)
+        self.note = _note(self._codec.entry)
+
+    @property
+    def qualities(self) -> tuple[float, ...]:
+        """See `Subject`."""
+        return PICTURE_QUALITIES if self.note.media == "image" else SOUND_QUALITIES
+
+    def encode(self, media: Image | Audio, quality: float) -> bytes:
+        """See `Subject`."""
+        asked = {"quality" if self.note.media == "image" else "kbps": quality}
+        return self._codec.compress(media, Target.from_options(**asked)).data
+
+    def decode(self, data: bytes) -> Image | Audio:
+        """See `Subject`."""
+        return self._codec.decode(data)
+
+    def payload(self, data: bytes) -> int:
+        """See `Subject`."""
+        return ncodec.read_info(data).payload
+
+
+def _note(entry: registry.CodecEntry) -> CodecNote:
+    newest = next(registry.models_of(entry), None)
+    model = newest[1].hex()[:8] if newest else None
+    settings = "quality 0 to 100" if entry.media == "image" else "kbit/s asked for"
+    return CodecNote("ncodec", entry.media, settings, ncodec.__version__, model)
+
+
+def media_of() -> dict[str, str]:
+    """The names of all codecs that can be evaluated, with "image" or "audio"."""
+    ours = {entry.name: entry.media for entry in registry.entries().values()}
+    return {**ours, **{name: m for name, m in baselines.NAMES.items() if name not in ours}}
+
+
+def check_names(names: Iterable[str]) -> list[str]:
+    """Each name once, in order. `OptionError` for one that no codec has."""
+    known = media_of()
+    unique = list(dict.fromkeys(names))
+    for name in unique:
+        if name not in known:
+            raise OptionError(f"no codec {name!r}; there are: {', '.join(known)}")
+    return unique
+
+
+def open_subject(name: str, device: str = "auto", threads: int | None = None) -> Subject:
+    """A codec by its name, with its model loaded.
+
+    `OptionError` for an unknown name or one that is not installed, `ModelError` for weights that
+    are not there.
+    """
+    check_names([name])
+    entry = registry.entries().get(name)
+    if entry is not None:
+        return NcodecCodec(name, device)
+    if baselines.NAMES[name] == "image":
+        return baselines.open_pillow(name, threads)
+    return baselines.open_sndfile(name)
