@@ -120,13 +120,25 @@ class ContextModel:
 
         Rows hold whole numbers that sum to 2**24 - 1024, as `ncodec.entropy.dense` wants them.
         """
+        return share_out(self._weights(codebook, sums))
+
+    def bits(self, codebook: int, sums: Floats, symbols: Array) -> NDArray[np.float64]:
+        """What symbols [n] cost after hidden sums [n, .], but for rounding to whole counts."""
+        weights = self._weights(codebook, sums)
+        chosen = weights[np.arange(len(symbols)), symbols]
+        bits: NDArray[np.float64] = np.log2(weights.sum(axis=1) / chosen)
+        return bits
+
+    def _weights(self, codebook: int, sums: Floats) -> NDArray[np.float64]:
+        """Relative probabilities [n, 1024], whole numbers 1..2**18."""
         hidden = np.floor(sums * self._first[2][codebook]).clip(0, MAX_CODE)
-        weights, bias, scale = self._second
-        outputs = hidden @ weights[codebook]
+        matrix, bias, scale = self._second
+        outputs = hidden @ matrix[codebook]
         outputs += bias[codebook]
         np.subtract(outputs.max(axis=1, keepdims=True), outputs, out=outputs)
         outputs *= scale[codebook]  # The cast below rounds down, as a shift does.
-        return share_out(self._powers.take(outputs.astype(np.int32), mode="clip"))
+        weights: NDArray[np.float64] = self._powers.take(outputs.astype(np.int32), mode="clip")
+        return weights
 
     def add(self, codebook: int, totals: Floats, indices: Array) -> None:
         """Add a codebook's codewords, of indices [T], to the sums [T, 128] in place."""

@@ -8,6 +8,8 @@ from ncodec.entropy.dense import DenseDecoder, DenseEncoder
 
 VARIED = CODEBOOKS + 1
 """The nominal count of a file whose frames differ; 0..12 say how many all frames have."""
+ANY = VARIED + 1
+"""The nominal count of streams: anything is as likely as anything else."""
 SILENT = 0
 """The count of a frame that is digital silence."""
 NOMINAL_WEIGHT = 195
@@ -31,12 +33,13 @@ _FIRST = share_out(np.ones((1, CODEBOOKS + 1)))
 
 def _modes(nominal: int) -> NDArray[np.float64]:
     weights = np.ones((1, VARIED + 1))
-    weights[0, nominal] = NOMINAL_WEIGHT
+    if nominal != ANY:
+        weights[0, nominal] = NOMINAL_WEIGHT
     return share_out(weights)
 
 
 def encode_counts(encoder: DenseEncoder, counts: Counts, nominal: int) -> None:
-    """Append the counts [T] of a channel; `nominal` is what the header says, 0..13."""
+    """Append the counts [T] of a channel; `nominal` is what the header says, or `ANY`."""
     if not len(counts):
         return
     steady = bool((counts == counts[0]).all())

@@ -6,32 +6,25 @@ from what was coded before it. Nothing that a codebook's coding sees depends on 
 so that dropping some of them leaves the others as they were.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ncodec.codecs.grvq_contexts import (
     CODEBOOKS,
-    CODEWORDS,
     GROUPS,
     LAGS,
     LATENT,
     MISSING,
     ContextModel,
+    Floats,
     Indices,
 )
 from ncodec.codecs.grvq_counts import Counts, decode_counts, encode_counts
 from ncodec.entropy.dense import DenseDecoder, DenseEncoder
-from ncodec.entropy.tables import PRECISION
 from ncodec.errors import EntropyDesyncError
-
-Symbols: TypeAlias = NDArray[np.int32]
-Code: TypeAlias = Callable[[Symbols, NDArray[np.float64]], Symbols]
-"""Takes symbols [n] and their distributions [n, m], and gives the symbols: those that it took and
-wrote, or others that it read."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +56,12 @@ class IndexCoder:
         self.contexts = contexts
 
     def encode(self, codes: Codes, nominal: int) -> bytes:
-        """A payload; `nominal` is the count that the file's header names, 0..13."""
+        """A payload; `nominal` is the count that the file's header names, or `ANY`."""
         encoder = DenseEncoder()
         for counts in codes.counts:
             encode_counts(encoder, counts, nominal)
         for indices, counts in zip(codes.indices, codes.counts, strict=True):
-            known = _masked(indices, counts)
-            encoder.encode(*self._first_layer(known))
-            self._deeper_layers(known, counts, _writing(encoder))
+            self._encode_channel(encoder, _masked(indices, counts), counts)
         return encoder.finish()
 
     def decode(self, payload: bytes, channels: int, frames: int, nominal: int) -> Codes:
@@ -79,8 +70,7 @@ class IndexCoder:
         counts = np.stack([decode_counts(decoder, frames, nominal) for _ in range(channels)])
         indices = np.full((channels, frames, CODEBOOKS), MISSING, np.int16)
         for found, row in zip(indices, counts, strict=True):
-            self._decode_first_layer(decoder, found, row)
-            self._deeper_layers(found, row, lambda _, extra: decoder.decode(extra))
+            self._decode_channel(decoder, found, row)
         decoder.finish()
         return Codes(indices, counts)
 
@@ -90,36 +80,21 @@ class IndexCoder:
         if not self.decode(payload, channels, frames, nominal).same(codes):
             raise EntropyDesyncError("the encoder's own check failed: symbols decode differently")
 
-    def code_lengths(self, indices: Indices, counts: Counts) -> NDArray[np.float64]:
-        """Bits that each index [T, 12] of a channel costs; 0 where there is none."""
-        known = _masked(indices, counts)
-        bits: list[NDArray[np.float64]] = []
+    def prices(self, codes: Codes) -> Floats:
+        """Bits that each index costs, float32 [C, T, 12]; 0 where there is none."""
+        pairs = zip(codes.indices, codes.counts, strict=True)
+        return np.stack([self._channel_prices(*pair) for pair in pairs])
 
-        def price(symbols: Symbols, extra: NDArray[np.float64]) -> Symbols:
-            bits.append(PRECISION - np.log2(extra[np.arange(len(symbols)), symbols] + 1))
-            return symbols
-
-        price(*self._first_layer(known))
-        self._deeper_layers(known, counts, price)
-        table = np.zeros(known.shape)
-        table[:, :GROUPS][known[:, :GROUPS] != MISSING] = bits[0]
-        for codebook, prices in enumerate(bits[1:], GROUPS):
-            table[counts > codebook, codebook] = prices
-        return table
-
-    def _first_layer(self, indices: Indices) -> tuple[Symbols, NDArray[np.float64]]:
-        """Symbols of layer 0 and their distributions, frame by frame."""
-        padded = np.full((len(indices) + LAGS, GROUPS), MISSING, np.int16)
-        padded[LAGS:] = indices[:, :GROUPS]
-        before = np.stack([padded[lag : lag + len(indices)] for lag in range(LAGS)], axis=1)
-        extra = np.empty((len(indices), GROUPS, CODEWORDS))
-        for codebook in range(GROUPS):
-            sums = self.contexts.first_layer(codebook, before, indices[:, 0])
-            extra[:, codebook] = self.contexts.distribution(codebook, sums)
+    def _encode_channel(self, encoder: DenseEncoder, indices: Indices, counts: Counts) -> None:
         there = indices[:, :GROUPS] != MISSING
-        return indices[:, :GROUPS][there].astype(np.int32), extra[there]
+        first = [self.contexts.distribution(*pair) for pair in enumerate(self._first(indices))]
+        encoder.encode(indices[:, :GROUPS][there].astype(np.int32), np.stack(first, axis=1)[there])
+        for codebook, frames, sums in self._deeper(indices, counts):
+            extra = self.contexts.distribution(codebook, sums)
+            encoder.encode(indices[frames, codebook].astype(np.int32), extra)
 
-    def _decode_first_layer(self, decoder: DenseDecoder, indices: Indices, counts: Counts) -> None:
+    def _decode_channel(self, decoder: DenseDecoder, indices: Indices, counts: Counts) -> None:
+        """Fill `indices`, all of them missing so far."""
         before = np.full((1, LAGS, GROUPS), MISSING, np.int16)
         for frame, count in enumerate(counts.tolist()):
             row = indices[frame : frame + 1]
@@ -128,26 +103,43 @@ class IndexCoder:
                 row[:, codebook] = decoder.decode(self.contexts.distribution(codebook, sums))
             before[:, 0] = before[:, 1]
             before[:, 1] = row[:, :GROUPS]
+        for codebook, frames, sums in self._deeper(indices, counts):
+            extra = self.contexts.distribution(codebook, sums)
+            indices[frames, codebook] = decoder.decode(extra)
 
-    def _deeper_layers(self, indices: Indices, counts: Counts, code: Code) -> None:
-        """Code layer 1 and on; `indices` [T, 12] holds or gets what `code` is given or gives."""
+    def _channel_prices(self, indices: Indices, counts: Counts) -> Floats:
+        known = _masked(indices, counts)
+        bits = np.zeros(known.shape, np.float32)
+        for codebook, sums in enumerate(self._first(known)):
+            there = np.flatnonzero(counts > codebook)
+            found = self.contexts.bits(codebook, sums[there], known[there, codebook])
+            bits[there, codebook] = found
+        for codebook, frames, sums in self._deeper(known, counts):
+            bits[frames, codebook] = self.contexts.bits(codebook, sums, known[frames, codebook])
+        return bits
+
+    def _first(self, indices: Indices) -> list[Floats]:
+        """Hidden sums [T, .] of both codebooks of layer 0."""
+        padded = np.full((len(indices) + LAGS, GROUPS), MISSING, np.int16)
+        padded[LAGS:] = indices[:, :GROUPS]
+        before = np.stack([padded[lag : lag + len(indices)] for lag in range(LAGS)], axis=1)
+        return [self.contexts.first_layer(k, before, indices[:, 0]) for k in range(GROUPS)]
+
+    def _deeper(
+        self, indices: Indices, counts: Counts
+    ) -> Iterator[tuple[int, NDArray[np.intp], Floats]]:
+        """Codebook by codebook from layer 1 on: its number, its frames [n], hidden sums [n, .].
+
+        Sees the codebook's own indices only after it was asked for the next one.
+        """
         totals = np.zeros((len(indices), LATENT), np.float32)
         for codebook in range(GROUPS):
             self.contexts.add(codebook, totals, indices[:, codebook])
         for codebook in range(GROUPS, int(counts.max(initial=0))):
-            there = np.flatnonzero(counts > codebook)
             sums = self.contexts.deeper_layer(codebook, totals, indices[:, codebook - GROUPS])
-            extra = self.contexts.distribution(codebook, sums[there])
-            indices[there, codebook] = code(indices[there, codebook].astype(np.int32), extra)
+            frames = np.flatnonzero(counts > codebook)
+            yield codebook, frames, sums[frames]
             self.contexts.add(codebook, totals, indices[:, codebook])
-
-
-def _writing(encoder: DenseEncoder) -> Code:
-    def write(symbols: Symbols, extra: NDArray[np.float64]) -> Symbols:
-        encoder.encode(symbols, extra)
-        return symbols
-
-    return write
 
 
 def _masked(indices: Indices, counts: Counts) -> Indices:

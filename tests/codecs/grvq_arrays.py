@@ -1,9 +1,16 @@
 """Weights for tests of the sound codec that need no training: random, but of the right form."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from ncodec.codecs.grvq_layout import MEANING
+from ncodec.codecs.weights import model_id, pack_module
+from ncodec.models.grvq import Decoder, Encoder
 
 HIDDEN = 24
 
@@ -24,3 +31,12 @@ def entropy_arrays(seed: int = 0) -> dict[str, NDArray[Any]]:
         "entropy/second_shift": np.full(12, 5, np.int32),
         "entropy/exp2": np.rint(2.0 ** (18 - np.arange(4096) / 256)).astype(np.int32),
     }
+
+
+def write_weights(path: Path, seed: int = 0) -> None:
+    """A whole weights file with untrained networks."""
+    torch.manual_seed(seed)
+    arrays = entropy_arrays(seed)
+    for name, network in (("encoder", Encoder()), ("decoder", Decoder())):
+        arrays |= pack_module(network.state_dict(), f"model/{name}.")
+    save_file(arrays, path, {"model_id": model_id(arrays, MEANING)})

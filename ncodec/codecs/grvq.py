@@ -1,0 +1,147 @@
+"""The `grvq` codec: sounds through group-residual vector quantisation, second by second.
+
+After Yang et al., "HiFi-Codec: Group-residual Vector quantization for High Fidelity Audio Codec"
+(2023) for the quantiser; the networks are in `ncodec.models.grvq`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ncodec.codecs.base import Encoded, Progress, Span, Target
+from ncodec.codecs.grvq_allocation import allocate
+from ncodec.codecs.grvq_codes import CodeReader
+from ncodec.codecs.grvq_contexts import CODEBOOKS, ContextModel, Floats
+from ncodec.codecs.grvq_counts import VARIED
+from ncodec.codecs.grvq_decoding import Decoding
+from ncodec.codecs.grvq_file import CeilingSearch, Writer
+from ncodec.codecs.grvq_frames import Frames, price_of, quality_of
+from ncodec.codecs.grvq_gains import SilenceDetector
+from ncodec.codecs.grvq_indices import Codes, IndexCoder
+from ncodec.codecs.grvq_layout import MEANING, Plan, Timing, check_length
+from ncodec.codecs.grvq_networks import Analyser, Networks
+from ncodec.codecs.grvq_quantiser import Quantiser
+from ncodec.codecs.grvq_resampling import coded_chunks, make_plan
+from ncodec.codecs.weights import array, read_verified
+from ncodec.container import Reader
+from ncodec.media import Audio, LostSpan, Samples, SoundBlocks
+
+_NOMINAL: dict[float, int] = {0: 1, 100: CODEBOOKS}
+
+
+class GrvqCodec:
+    """Encodes and decodes sounds; see `AudioCodec` for the contract."""
+
+    name = "grvq"
+
+    def __init__(self, weights: Path, device: str = "cpu") -> None:
+        """Load weights onto a device. Raises `ModelError`s."""
+        arrays, identity = read_verified(weights, MEANING)
+        self.model_id = identity[:4]
+        self.scale = float(array(arrays, "quantiser/scale", np.float32, (1,))[0])
+        self.contexts = ContextModel(arrays)
+        self.coder = IndexCoder(self.contexts)
+        self.quantiser = Quantiser(self.contexts.codewords, self.scale)
+        self.networks = Networks(arrays, device)
+
+    def compress(
+        self,
+        sound: SoundBlocks,
+        target: Target,
+        *,
+        verify: bool = False,
+        progress: Progress | None = None,
+    ) -> Encoded:
+        """Encode a sound to the bytes of a whole file; see `AudioCodec.compress`."""
+        timing = Timing(sound.samples, sound.sample_rate)
+        check_length(timing)
+        writer = Writer(self.coder, self.model_id, timing, sound.channels, verify)
+        plan = make_plan(sound, VARIED)
+        chunks = _counted(self.analyse(sound, plan), timing.chunks, progress)
+        if target.kind == "quality":
+            return self._at_quality(writer, plan, chunks, target.value)
+        frames = Frames(self.coder)
+        for codes, errors in chunks:
+            frames.add(codes, errors)
+        search = CeilingSearch(writer, frames, plan)
+        fit = search.fit(target)
+        quality = quality_of(self.contexts, search.price(fit.step) / self.scale**2)
+        return Encoded(fit.data, quality, (fit.warning,) if fit.warning else ())
+
+    def _at_quality(
+        self,
+        writer: Writer,
+        plan: Plan,
+        chunks: Iterator[tuple[Codes, Floats]],
+        quality: float,
+    ) -> Encoded:
+        """Code chunk by chunk at the price of a bit that the quality stands for."""
+        price = price_of(self.contexts, quality) * self.scale**2
+        plan = replace(plan, nominal=_NOMINAL.get(quality, VARIED))
+        payloads = []
+        for codes, errors in chunks:
+            counts = allocate(errors, self.coder.prices(codes), price)
+            payloads.append(writer.payload(Codes(codes.indices, counts), plan.nominal))
+        return Encoded(writer.file(payloads, plan), quality)
+
+    def analyse(self, sound: SoundBlocks, plan: Plan) -> Iterator[tuple[Codes, Floats]]:
+        """All codebooks of each chunk (counts are 12, or 0 for silence) and errors [C, T, 13]."""
+        analyser = Analyser(self.networks, sound.channels)
+        detector = SilenceDetector(sound.channels, float(plan.gain))
+        for samples in coded_chunks(sound, plan):
+            silent = detector.step(samples)
+            latent = analyser.run(samples)
+            found = self.quantiser.quantise(latent.reshape(-1, latent.shape[-1]))
+            counts = np.where(silent, 0, CODEBOOKS).astype(np.uint8)
+            indices = found.indices.reshape(*counts.shape, CODEBOOKS)
+            yield Codes(indices, counts), found.errors.reshape(*counts.shape, CODEBOOKS + 1)
+
+    def decompress(
+        self,
+        reader: Reader,
+        *,
+        span: Span | None = None,
+        partial: bool = False,
+        progress: Progress | None = None,
+    ) -> Audio:
+        """Decode a file or a span of it; see `AudioCodec.decompress`."""
+        lost: list[LostSpan] = []
+        blocks = self.decompress_blocks(
+            reader, span=span, partial=partial, lost=lost, progress=progress
+        )
+        media = reader.sound
+        samples = [np.zeros((0, media.channels), np.float32), *blocks]
+        return Audio(np.concatenate(samples), media.sample_rate, lost=tuple(lost))
+
+    def decompress_blocks(
+        self,
+        reader: Reader,
+        *,
+        span: Span | None = None,
+        partial: bool = False,
+        lost: list[LostSpan] | None = None,
+        progress: Progress | None = None,
+    ) -> Iterator[Samples]:
+        """The same in blocks of about a second; see `AudioCodec.decompress_blocks`."""
+        codes = CodeReader(self.coder, reader)
+        decoding = Decoding(codes, self.networks, self.quantiser, span)
+        return decoding.blocks(partial, [] if lost is None else lost, progress)
+
+    def check(self, reader: Reader, *, progress: Progress | None = None) -> None:
+        """Decode all symbols, and make no samples."""
+        codes = CodeReader(self.coder, reader)
+        for index in range(len(codes)):
+            codes.read(index)
+            if progress:
+                progress(index + 1, len(codes))
+
+
+def _counted(
+    chunks: Iterator[tuple[Codes, Floats]], total: int, progress: Progress | None
+) -> Iterator[tuple[Codes, Floats]]:
+    for done, chunk in enumerate(chunks, 1):
+        yield chunk
+        if progress:
+            progress(done, total)

@@ -1,0 +1,43 @@
+"""How many codebooks each frame gets: the least error for the bits, with changes priced in."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ncodec.codecs.grvq_contexts import CODEBOOKS
+from ncodec.codecs.grvq_counts import SILENT, Counts, step_bits
+
+Costs = NDArray[np.float32]
+
+
+def allocate(errors: Costs, bits: Costs, price: float) -> Counts:
+    """Counts 1..12 [N, T] of N rows of frames that are chosen each on its own.
+
+    The sum of errors + price * bits is smallest, where bits count the change of a count from frame
+    to frame too (Viterbi's algorithm). Frames that have no bits at all get a count of 0.
+
+    Args:
+        errors: [N, T, 13], by count; in any unit.
+        bits: [N, T, 12], what each index costs.
+        price: units of error a bit.
+    """
+    spent = np.cumsum(bits, axis=2, dtype=np.float64)
+    cost = errors[..., 1:] + price * spent
+    counts = _cheapest(cost, price * step_bits()[1:, 1:])
+    counts[~(spent[..., -1] > 0)] = SILENT
+    return counts
+
+
+def _cheapest(cost: NDArray[np.float64], change: NDArray[np.float64]) -> Counts:
+    rows, frames, _ = cost.shape
+    came = np.empty((frames, rows, CODEBOOKS), np.uint8)
+    total = cost[:, 0] if frames else np.zeros((rows, CODEBOOKS))
+    for frame in range(1, frames):
+        ways = total[:, :, None] + change
+        came[frame] = ways.argmin(axis=1)
+        total = ways.min(axis=1) + cost[:, frame]
+    counts = np.empty((rows, frames), np.uint8)
+    state = total.argmin(axis=1)
+    for frame in range(frames - 1, -1, -1):
+        counts[:, frame] = state + 1
+        state = came[frame, np.arange(rows), state]
+    return counts

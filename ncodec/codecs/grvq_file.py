@@ -1,0 +1,87 @@
+"""Coded frames to the bytes of a file, at a price of a bit or below a ceiling. Needs no torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ncodec.codecs.base import Target
+from ncodec.codecs.grvq_counts import Counts
+from ncodec.codecs.grvq_frames import Frames, nominal_count
+from ncodec.codecs.grvq_indices import Codes, IndexCoder
+from ncodec.codecs.grvq_layout import Plan, Timing
+from ncodec.codecs.grvq_rate import Fit, fit_below
+from ncodec.container import AudioHeader, ChunkKind, Header, pack
+
+NUMBER = 2
+"""Of the codec, in files."""
+STEPS = 4000
+"""Steps of the price of a bit, the dearest first: at the ends all frames are alike."""
+OCTAVE = 96
+"""Steps in which the price halves."""
+OVERHEAD, HEAD = 4.7, 18
+"""Bytes beside the indices, of a chunk and of a file; only estimates are made with them."""
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes files of one sound."""
+
+    coder: IndexCoder
+    model_id: bytes
+    timing: Timing
+    channels: int
+    verify: bool = False
+
+    def payload(self, codes: Codes, nominal: int) -> bytes:
+        """One chunk; with `verify` it is decoded again and compared."""
+        payload = self.coder.encode(codes, nominal)
+        if self.verify:
+            self.coder.verify(payload, codes, nominal)
+        return payload
+
+    def file(self, payloads: Sequence[bytes], plan: Plan) -> bytes:
+        """The whole file."""
+        timing = self.timing
+        media = AudioHeader(timing.samples, timing.sample_rate, self.channels, plan.number)
+        header = Header(NUMBER, self.model_id, media)
+        return pack(header, [(ChunkKind.LATENTS, payload) for payload in payloads])
+
+
+class CeilingSearch:
+    """Files of a sound at many prices of a bit, and the one that fills a ceiling best."""
+
+    def __init__(self, writer: Writer, frames: Frames, plan: Plan) -> None:
+        self._writer, self._frames, self._plan = writer, frames, plan
+        self._dearest = frames.largest_error + 1e-6
+
+    def price(self, step: int) -> float:
+        """The price at a step 0..STEPS; the last is free."""
+        return 0.0 if step == STEPS else self._dearest * 2.0 ** (4 - step / OCTAVE)
+
+    def fit(self, target: Target) -> Fit:
+        """The file for a target "size" or "kbps". `OptionError` if no file is that small."""
+        seconds = self._writer.timing.samples / self._writer.timing.sample_rate
+
+        def words(size: float) -> str:
+            figure = size if target.kind == "size" else size / seconds / 125
+            return f"{target.kind} {figure:.4g}"
+
+        if not seconds and target.kind == "kbps":
+            return Fit(self._file(STEPS), STEPS, None)
+        ceiling = target.value if target.kind == "size" else target.value * seconds * 125
+        return fit_below(self._file, self._estimate, STEPS, ceiling, words)
+
+    def _file(self, step: int) -> bytes:
+        counts = self._counts(step)
+        plan = replace(self._plan, nominal=nominal_count(counts))
+        chunks = zip(self._frames.codes, counts, strict=True)
+        codes = (Codes(chunk.indices, np.minimum(count, chunk.counts)) for chunk, count in chunks)
+        return self._writer.file([self._writer.payload(c, plan.nominal) for c in codes], plan)
+
+    def _counts(self, step: int) -> list[Counts]:
+        return self._frames.counts(self.price(step))
+
+    def _estimate(self, step: int) -> float:
+        bits = self._frames.bits(self._counts(step))
+        return bits / 8 + OVERHEAD * len(self._frames.codes) + HEAD

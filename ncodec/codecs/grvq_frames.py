@@ -1,0 +1,118 @@
+"""All frames of a sound while it is encoded: indices, what they cost, what they leave of error."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ncodec.codecs.grvq_allocation import allocate
+from ncodec.codecs.grvq_contexts import CODEBOOKS, ContextModel, Floats
+from ncodec.codecs.grvq_counts import VARIED, Counts
+from ncodec.codecs.grvq_indices import Codes, IndexCoder
+
+DEAREST = 1e30
+"""A price of a bit at which no frame gets a second codebook."""
+SPREAD = 0.3
+"""In octaves."""
+BITS = 9
+"""What an index costs, about."""
+ROWS = 512
+"""Channels' seconds whose counts are chosen at once: it bounds the memory that takes."""
+
+
+class Frames:
+    """The chunks of a sound with all codebooks, and the choice of counts at a price.
+
+    Takes about 25 MB for an hour of one channel.
+    """
+
+    def __init__(self, coder: IndexCoder) -> None:
+        self._coder = coder
+        self.codes: list[Codes] = []
+        self._errors: list[Floats] = []
+        self._bits: list[Floats] = []
+
+    def add(self, codes: Codes, errors: Floats) -> None:
+        """Take a chunk: all codebooks, counts 12 or 0 (silent), and errors [C, T, 13]."""
+        self.codes.append(codes)
+        self._errors.append(errors * _spread(errors.shape[1]))
+        self._bits.append(self._coder.prices(codes))
+
+    @property
+    def largest_error(self) -> float:
+        """The largest error of a frame without codebooks."""
+        return max(float(errors.max(initial=0)) for errors in self._errors)
+
+    def counts(self, price: float) -> list[Counts]:
+        """Counts [C, T] of every chunk at a price of so much error a bit."""
+        found: list[Counts] = []
+        for start in range(0, len(self.codes) - 1, ROWS):
+            found += self._counts(slice(start, min(start + ROWS, len(self.codes) - 1)), price)
+        return found + self._counts(slice(len(self.codes) - 1, len(self.codes)), price)
+
+    def _counts(self, part: slice, price: float) -> list[Counts]:
+        errors = np.concatenate(self._errors[part])
+        counts = allocate(errors, np.concatenate(self._bits[part]), price)
+        channels = len(self.codes[0].counts)
+        return list(counts.reshape(len(counts) // channels, channels, errors.shape[1]))
+
+    def bits(self, counts: Sequence[Counts]) -> float:
+        """About what the indices cost with so many codebooks."""
+        return sum(
+            float(bits[np.arange(CODEBOOKS) < count[..., None]].sum())
+            for bits, count in zip(self._bits, counts, strict=True)
+        )
+
+
+def _spread(frames: int) -> Floats:
+    """Factors near 1 [T, 1], evenly spread: frames that are alike then change one by one.
+
+    Without them a sound of frames that are all alike has files of few sizes only.
+    """
+    golden = np.arange(frames) * ((5**0.5 - 1) / 2) % 1
+    factors: Floats = (2.0 ** (SPREAD * (golden - 0.5))).astype(np.float32)
+    return factors[:, None]
+
+
+def nominal_count(counts: Sequence[Counts]) -> int:
+    """The count that most channels' seconds have throughout, or `VARIED`."""
+    votes = np.zeros(VARIED + 1, np.int64)
+    for chunk in counts:
+        for row in chunk:
+            if len(row):
+                votes[row[0] if (row == row[0]).all() else VARIED] += 1
+    return int(votes.argmax()) if votes.any() else VARIED
+
+
+def energies(contexts: ContextModel) -> Floats:
+    """Squared length of every codeword, in its own units: [12, 1025]."""
+    lengths: Floats = np.square(contexts.codewords).sum(axis=2)
+    return lengths
+
+
+def price_of(contexts: ContextModel, quality: float) -> float:
+    """The price of a bit, in squared units of a codeword, at a quality 0..100.
+
+    At 50, frames get about half of the codebooks: what the codebook in the middle takes off the
+    error of a usual frame is just worth its bits. At the ends all frames get 1, or all 12.
+    """
+    if quality in (0, 100):
+        return 0.0 if quality else DEAREST
+    place = 1 + (CODEBOOKS - 2) * quality / 100
+    return float(np.exp(np.interp(place, np.arange(CODEBOOKS), _worths(contexts))))
+
+
+def quality_of(contexts: ContextModel, price: float) -> float:
+    """The quality at which a bit has this price: undo `price_of`."""
+    if price <= 0:
+        return 100.0
+    place = np.interp(-np.log(price), -_worths(contexts), np.arange(CODEBOOKS))
+    return float(np.clip((place - 1) * 100 / (CODEBOOKS - 2), 0, 100))
+
+
+def _worths(contexts: ContextModel) -> NDArray[np.float64]:
+    """Logarithm of the error that a bit of each codebook takes off: [12], falling."""
+    means = energies(contexts)[:, :-1].mean(axis=1, dtype=np.float64) / BITS
+    falling = np.minimum.accumulate(means) * (1 - 1e-6 * np.arange(CODEBOOKS))
+    worths: NDArray[np.float64] = np.log(falling + 1e-9)
+    return worths

@@ -1,0 +1,116 @@
+"""What a header of codec `grvq` says, and how a sound's time is cut into frames and chunks."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ncodec.codecs.grvq_contexts import Floats
+from ncodec.codecs.grvq_counts import VARIED
+from ncodec.container import AudioHeader, Chunk, ChunkKind, Limits, Reader
+from ncodec.errors import CorruptFileError, InputError, TruncatedError
+
+RATE = 16_000
+FRAME = 320
+BLOCK = 640
+CHUNK_FRAMES = 50
+CHUNK = CHUNK_FRAMES * FRAME
+DELAY = 800
+"""Samples by which the networks' output lags behind their input."""
+MIN_GAIN, MAX_GAIN = -40, 60
+MEANING: tuple[str, ...] = ()
+"""Float weights that the model id covers: none, a better decoder may decode old files."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a file was coded: the number `rate` of its header.
+
+    `nominal` is the count of codebooks that all frames have, or `VARIED`; `joint`: of two
+    channels half the sum and half the difference are coded; `gain_db` was applied before coding.
+    """
+
+    nominal: int
+    joint: bool
+    gain_db: int
+
+    @property
+    def number(self) -> int:
+        """As it stands in the header."""
+        return ((self.gain_db - MIN_GAIN) * 2 + self.joint) * (VARIED + 1) + self.nominal
+
+    @property
+    def gain(self) -> np.float32:
+        """What samples are multiplied by before they are coded."""
+        return np.float32(10 ** (self.gain_db / 20))
+
+    @classmethod
+    def of(cls, media: AudioHeader) -> "Plan":
+        """The plan of a file. `CorruptFileError` for a number that no encoder writes."""
+        rest, nominal = divmod(media.rate, VARIED + 1)
+        gain, joint = divmod(rest, 2)
+        if gain > MAX_GAIN - MIN_GAIN or (joint and media.channels != 2):
+            raise CorruptFileError(f"rate {media.rate} of a sound with {media.channels} channels")
+        return cls(nominal, bool(joint), gain + MIN_GAIN)
+
+    def mix(self, block: Floats) -> Floats:
+        """Samples [n, C] -> what is coded, [n, C]."""
+        if not self.joint:
+            return block * self.gain
+        left, right = block[:, 0], block[:, 1]
+        mixed: Floats = np.stack([left + right, left - right], axis=1)
+        return mixed * (self.gain / 2)
+
+    def unmix(self, block: Floats) -> Floats:
+        """Undo `mix`."""
+        if self.joint:
+            middle, side = block[:, 0], block[:, 1]
+            block = np.stack([middle + side, middle - side], axis=1)
+        return block / self.gain
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Frames and chunks of a sound of `samples` samples at `sample_rate`."""
+
+    samples: int
+    sample_rate: int
+
+    @property
+    def coded_samples(self) -> int:
+        """Samples at 16 kHz."""
+        return -(-self.samples * RATE // self.sample_rate)
+
+    @property
+    def frames(self) -> int:
+        """All frames: whole blocks that reach beyond the end by the networks' delay."""
+        if not self.samples:
+            return 0
+        return -(-(self.coded_samples + DELAY) // BLOCK) * (BLOCK // FRAME)
+
+    @property
+    def chunks(self) -> int:
+        """One a second that is begun, at least one."""
+        return max(1, -(-self.samples // self.sample_rate))
+
+    def chunk_frames(self, index: int) -> int:
+        """Frames of one chunk: 50, but the last one has all that remain (up to 54)."""
+        if index < self.chunks - 1:
+            return CHUNK_FRAMES
+        return self.frames - CHUNK_FRAMES * (self.chunks - 1)
+
+    @classmethod
+    def of(cls, reader: Reader) -> tuple["Timing", tuple[Chunk, ...]]:
+        """Timing and chunks of a file; `TruncatedError`, `CorruptFileError` if they don't fit."""
+        media = reader.sound
+        timing, chunks = cls(media.samples, media.sample_rate), reader.of_kind(ChunkKind.LATENTS)
+        if len(chunks) != timing.chunks:
+            kind = TruncatedError if len(chunks) < timing.chunks else CorruptFileError
+            raise kind(f"{len(chunks)} chunks for {media.seconds:g} seconds")
+        return timing, chunks
+
+
+def check_length(timing: Timing) -> None:
+    """Raise `InputError` for a sound of more seconds than a file may have chunks."""
+    most = Limits.max_chunks
+    if timing.chunks > most:
+        raise InputError(f"{timing.chunks} seconds of sound; a file holds {most}: cut it")
