@@ -1,7 +1,9 @@
-"""`ncodec train`: train a codec's model on a folder of pictures."""
+"""`ncodec train`: train a codec's model on a folder of pictures or sounds."""
 
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,29 +12,55 @@ from ncodec.cli.common import verb
 from ncodec.cli.exits import Exit
 from ncodec.cli.screen import Screen
 from ncodec.errors import InputError, OptionError
+from ncodec.training.settings import RECIPES, RecipeEntry, Settings
 
 if TYPE_CHECKING:
     from ncodec.training.loop import Trainer
 
-RECIPES = ("hyperprior",)
+
+def _help(text: str, field: str) -> str:
+    values = (f"{name} {getattr(entry.settings, field)}" for name, entry in RECIPES.items())
+    return f"{text} Default: {', '.join(values)}.".strip()
+
+
+CROP_HELP = "; ".join(
+    f"{name}: {entry.crop_meaning}, {entry.crop_unit} times a number"
+    for name, entry in RECIPES.items()
+)
 
 
 @verb
 def train(
-    recipe: Annotated[str, typer.Argument(metavar="MODEL", help="hyperprior.")],
-    data: Annotated[Path, typer.Option("--data", metavar="FOLDER", help="Training pictures.")],
+    recipe: Annotated[
+        str, typer.Argument(metavar="MODEL", help=f"{' or '.join(RECIPES)}.", show_default=False)
+    ],
+    data: Annotated[
+        Path, typer.Option("--data", metavar="FOLDER", help="Training pictures or sounds.")
+    ],
     out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Checkpoints and log.")],
-    steps: Annotated[int, typer.Option("--steps", min=1, metavar="N")] = 100_000,
-    anneal_steps: Annotated[int, typer.Option("--anneal-steps", min=0, metavar="N")] = 20_000,
-    batch: Annotated[int, typer.Option("--batch", min=1, metavar="N")] = 4,
+    steps: Annotated[
+        int | None, typer.Option("--steps", min=1, metavar="N", help=_help("", "steps"))
+    ] = None,
+    anneal_steps: Annotated[
+        int | None,
+        typer.Option("--anneal-steps", min=0, metavar="N", help=_help("", "anneal_steps")),
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option("--batch", min=1, metavar="N", help=_help("", "batch"))
+    ] = None,
     crop: Annotated[
-        int, typer.Option("--crop", min=64, metavar="N", help="Pixels a side; 64 times a number.")
-    ] = 192,
-    learning_rate: Annotated[float, typer.Option("--learning-rate", metavar="X")] = 6e-4,
+        int | None,
+        typer.Option("--crop", min=64, metavar="N", help=_help(f"{CROP_HELP}.", "crop")),
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option("--learning-rate", metavar="X", help=_help("", "learning_rate")),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="N")] = 0,
     compile: Annotated[
-        bool, typer.Option("--compile/--no-compile", help="Compile the network first.")
-    ] = True,
+        bool | None,
+        typer.Option("--compile/--no-compile", help=_help("Compile the network.", "compile")),
+    ] = None,
     device: options.DeviceOption = options.Device.AUTO,
     threads: options.Threads = None,
     verbose: options.Verbose = False,
@@ -41,17 +69,20 @@ def train(
 
     Started again with the same folder, a run goes on from its last checkpoint.
     """
-    _check(recipe, data, out, crop, learning_rate)
-    fields = {
+    entry = _entry(recipe)
+    given = {
         "steps": steps,
-        "anneal_steps": min(anneal_steps, steps),
+        "anneal_steps": anneal_steps,
         "batch": batch,
         "crop": crop,
         "learning_rate": learning_rate,
         "seed": seed,
         "compile": compile,
     }
-    trainer = _trainer(data, out, fields, device.value, threads)
+    settings = replace(entry.settings, **{k: v for k, v in given.items() if v is not None})
+    settings = replace(settings, anneal_steps=min(settings.anneal_steps, settings.steps))
+    _check(entry, data, out, settings)
+    trainer = _trainer(entry, data, out, settings, device.value, threads)
     trainer.run()
     screen = Screen(verbose=verbose)
     step = trainer.counters["step"]
@@ -62,21 +93,28 @@ def train(
     return Exit.OK
 
 
-def _check(recipe: str, data: Path, out: Path, crop: int, learning_rate: float) -> None:
+def _entry(recipe: str) -> RecipeEntry:
     if recipe not in RECIPES:
         raise OptionError(f"no recipe {recipe!r}; there are: {', '.join(RECIPES)}")
+    return RECIPES[recipe]
+
+
+def _check(entry: RecipeEntry, data: Path, out: Path, settings: Settings) -> None:
     if not data.is_dir():
         raise InputError(f"{data}: {'is not a folder' if data.exists() else 'no such folder'}")
     if out.exists() and not out.is_dir():
         raise OptionError(f"{out}: is a file; name a folder for the run")
-    if crop % 64:
-        raise OptionError(f"crop {crop}: must be a multiple of 64")
-    if not 0 < learning_rate < 1:
-        raise OptionError(f"learning rate {learning_rate:g}: must lie between 0 and 1")
+    if settings.crop % entry.crop_unit or settings.crop < entry.smallest_crop:
+        raise OptionError(
+            f"crop {settings.crop}: must be a multiple of {entry.crop_unit}"
+            f" ({entry.crop_meaning}), at least {entry.smallest_crop}"
+        )
+    if not 0 < settings.learning_rate < 1:
+        raise OptionError(f"learning rate {settings.learning_rate:g}: must lie between 0 and 1")
 
 
 def _trainer(
-    data: Path, out: Path, fields: dict[str, Any], device: str, threads: int | None
+    entry: RecipeEntry, data: Path, out: Path, settings: Settings, device: str, threads: int | None
 ) -> "Trainer":
     import torch
 
@@ -84,13 +122,13 @@ def _trainer(
 
     if threads is not None:
         torch.set_num_threads(threads)
+    module, _, name = entry.target.partition(":")
     try:
-        from ncodec.training.hyperprior import HyperpriorRecipe
-        from ncodec.training.loop import Settings, Trainer
+        from ncodec.training.loop import Trainer
+
+        recipe_class = getattr(import_module(module), name)
     except ModuleNotFoundError as error:
         raise OptionError(
             f"training needs {error.name}, which is not installed: pip install 'ncodec[train]'"
         ) from error
-    settings = Settings(**fields)
-    recipe = HyperpriorRecipe(data, settings, torch.device(choose_device(device)))
-    return Trainer(recipe, out, settings)
+    return Trainer(recipe_class(data, settings, torch.device(choose_device(device))), out, settings)

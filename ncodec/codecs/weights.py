@@ -1,20 +1,27 @@
-"""Weights files: safetensors, read into arrays, never anything that runs code."""
+"""Weights files: safetensors, read into arrays, never anything that runs code.
+
+Only what makes or fills modules imports torch.
+"""
+
+from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
-from torch import nn
 
 from ncodec.codecs.registry import model_id as stated_id
 from ncodec.errors import ModelMismatchError, ModelNotFoundError, UnsafeWeightsError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -61,18 +68,23 @@ def read_verified(path: Path, meaning: tuple[str, ...]) -> tuple[dict[str, NDArr
     return arrays, stated
 
 
-def pack_module(state: Mapping[str, torch.Tensor], prefix: str) -> dict[str, NDArray[Any]]:
+def pack_module(
+    state: Mapping[str, torch.Tensor], prefix: str, exact: tuple[str, ...] = ()
+) -> dict[str, NDArray[Any]]:
     """A module's state as small arrays `prefix/...`.
 
-    Convolutions become int8 with a scale for each output channel (`NAME/scale`), everything else
-    float16. What is shipped stays small; the transforms' linear part, where the large numbers
-    are, keeps its precision.
+    Weights of convolutions and linear layers become int8 with a scale for each output channel
+    (`NAME/scale`), everything else float16, as do weights whose name starts with one of `exact`.
+    What is shipped stays small; the transforms' linear part, where the large numbers are, keeps
+    its precision.
     """
+    import torch
+
     arrays: dict[str, NDArray[Any]] = {}
     for name, value in state.items():
-        if value.ndim == 4 and name.endswith("weight"):
-            scale = value.abs().amax((1, 2, 3)).clamp_min(1e-12) / 127
-            levels = (value / scale[:, None, None, None]).round()
+        if value.ndim in (2, 4) and name.endswith("weight") and not name.startswith(exact):
+            scale = value.abs().flatten(1).amax(1).clamp_min(1e-12) / 127
+            levels = (value / _by_channel(scale, value.ndim)).round()
             arrays[f"{prefix}{name}"] = levels.to(torch.int8).contiguous().numpy()
             arrays[f"{prefix}{name}/scale"] = scale.float().numpy()
         else:
@@ -80,8 +92,14 @@ def pack_module(state: Mapping[str, torch.Tensor], prefix: str) -> dict[str, NDA
     return arrays
 
 
+def _by_channel(scale: torch.Tensor, ndim: int) -> torch.Tensor:
+    return scale.reshape(-1, *[1] * (ndim - 1))
+
+
 def unpack_module(arrays: Arrays, prefix: str) -> dict[str, torch.Tensor]:
     """Undo `pack_module`: the state in float32."""
+    import torch
+
     given = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
     scales = {k: given.pop(k) for k in list(given) if k.endswith("/scale")}
     state = {}
@@ -91,9 +109,10 @@ def unpack_module(arrays: Arrays, prefix: str) -> dict[str, torch.Tensor]:
         if (value.dtype == np.int8) != (scale is not None):
             raise ModelMismatchError(f"weights {prefix}{name}: {value.dtype} and its scale")
         if scale is not None:
-            if scale.shape != value.shape[:1] or value.ndim != 4:
+            if scale.shape != value.shape[:1] or value.ndim not in (2, 4):
                 raise ModelMismatchError(f"weights {prefix}{name}: scale {scale.shape}")
-            state[name] *= torch.from_numpy(scale.astype(np.float32))[:, None, None, None]
+            factor = torch.from_numpy(scale.astype(np.float32))
+            state[name] *= _by_channel(factor, value.ndim)
     if scales:
         raise ModelMismatchError(f"weights {prefix}: no values for {', '.join(sorted(scales))}")
     return state

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ncodec.training.loop import Settings
+from ncodec.training.settings import Settings
 
 LOG_ROWS = 12
 
@@ -71,7 +71,8 @@ def _progress(log: Path) -> str:
         return "The run was too short for a log."
     rows = [json.loads(line) for line in log.read_text().splitlines()]
     size = max(1, len(rows) // LOG_ROWS)
-    keys = [key for key in rows[0] if key not in ("step", "hours", "norm", "images")]
+    left_out = ("step", "hours", "norm", "items", "images")
+    keys = [key for key in rows[0] if key not in left_out and "/" not in key]
     lines = [" | ".join(["| step", "hours", *keys]) + " |", "| --- " * (len(keys) + 2) + "|"]
     for start in range(0, len(rows), size):
         part = rows[start : start + size]

@@ -14,41 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ncodec.models.blocks import matrix_tiles
 from ncodec.training.checkpoint import load_checkpoint, read_counters, save_checkpoint
+from ncodec.training.settings import Settings
+
+__all__ = ["LATEST", "LOG", "STABLE", "Recipe", "Settings", "StepResult", "Trainer", "strata"]
 
 LATEST, STABLE = "latest.safetensors", "stable.safetensors"
 LOG = "log.jsonl"
 SPIKE = 8.0
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How long and how fast to train; one step is one batch.
-
-    The step size warms up, stays constant, and falls linearly to zero over the last
-    `anneal_steps` of `steps`. The state before the fall is kept as `stable.safetensors`: a later
-    run that asks for more steps goes on from there, since an annealed model learns no more.
-    """
-
-    steps: int = 100_000
-    anneal_steps: int = 20_000
-    warmup_steps: int = 400
-    learning_rate: float = 6e-4
-    batch: int = 4
-    crop: int = 192
-    clip: float = 1.0
-    average: float = 0.999
-    seed: int = 0
-    checkpoint_every: int = 500
-    report_every: int = 50
-    precision: str = "auto"
-    compile: bool = True
-
-    def factor(self, step: int) -> float:
-        """Fraction of the learning rate in force at `step`."""
-        warm = min(1.0, (step + 1) / self.warmup_steps)
-        left = (self.steps - step) / max(1, self.anneal_steps)
-        return warm * min(1.0, max(0.0, left))
 
 
 @dataclass(frozen=True)
@@ -72,6 +46,13 @@ class Recipe:
         """Draw a batch and run it forward."""
         raise TypeError(f"{type(self).__name__} has no step")
 
+    def after_step(self, settings: Settings, step: int) -> None:
+        """What goes with an optimiser step just taken; not called where it was left out."""
+
+    def averaged(self, name: str) -> bool:
+        """Whether a tensor of the state goes into the weight average; others are copied."""
+        return True
+
     def export(
         self,
         folder: Path,
@@ -83,12 +64,8 @@ class Recipe:
 
 
 def precision_context(precision: str, device: torch.device) -> torch.autocast:
-    """bfloat16 autocast where it is faster: on GPUs and on processors with matrix tiles (AMX).
-
-    Without AMX, bfloat16 convolutions ran at half the speed of float32 ones (measured).
-    """
-    has_tiles = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    fast = device.type != "cpu" or has_tiles()
+    """bfloat16 autocast where it is faster: on GPUs and on processors with matrix tiles (AMX)."""
+    fast = device.type != "cpu" or matrix_tiles(device)
     enabled = precision == "bf16" or (precision == "auto" and fast)
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
@@ -187,7 +164,7 @@ class Trainer:
             "loss": result.loss.item(),
             **result.figures,
             "norm": norm,
-            "images": self.settings.batch,
+            "items": self.settings.batch,
         }
 
     def _descend(self) -> float:
@@ -201,6 +178,7 @@ class Trainer:
             return norm
         self.counters["norm"] = 0.98 * usual + 0.02 * norm if usual else norm
         self.optimiser.step()
+        self.recipe.after_step(self.settings, self.counters["step"])
         self._average()
         return norm
 
@@ -210,14 +188,21 @@ class Trainer:
         step = self.counters["step"]
         keep = min(self.settings.average, (1 + step) / (10 + step))
         current = self.recipe.model.state_dict()
-        floats = [k for k, v in self.average.items() if v.is_floating_point()]
+        floats = [
+            k for k, v in self.average.items() if v.is_floating_point() and self.recipe.averaged(k)
+        ]
         torch._foreach_lerp_(
             [self.average[k] for k in floats], [current[k] for k in floats], 1 - keep
         )
+        for name in self.average.keys() - set(floats):
+            self.average[name].copy_(current[name])
 
 
 class Report:
-    """Means over `every` steps: a line on stderr, a row in the log."""
+    """Means over `every` steps: a line on stderr, a row in the log.
+
+    Figures with a "/" in their name go into the log only.
+    """
 
     def __init__(self, path: Path, every: int) -> None:
         self.path, self.every = path, every
@@ -231,7 +216,7 @@ class Report:
             return
         seconds = time.perf_counter() - self.begin
         means = {k: float(np.mean([row[k] for row in self.rows])) for k in figures}
-        means["images"] = sum(row["images"] for row in self.rows) / seconds
+        means["items"] = sum(row["items"] for row in self.rows) / seconds
         row = {"step": counters["step"], "hours": counters["seconds"] / 3600, **means}
         with self.path.open("a") as log:
             log.write(json.dumps(row) + "\n")
@@ -239,10 +224,11 @@ class Report:
         self.rows, self.begin = [], time.perf_counter()
 
     def _line(self, row: dict[str, float], counters: dict[str, Any]) -> str:
-        fields = " ".join(f"{k} {v:.4g}" for k, v in row.items() if k not in ("step", "images"))
+        shown = {k: v for k, v in row.items() if k not in ("step", "items") and "/" not in k}
+        fields = " ".join(f"{k} {v:.4g}" for k, v in shown.items())
         return (
             f"step {row['step']:.0f} {fields} skipped {counters['skipped']}"
-            f" {row['images']:.1f} images/s"
+            f" {row['items']:.1f} items/s"
         )
 
 

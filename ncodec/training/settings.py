@@ -1,0 +1,69 @@
+"""How to train, in numbers. Imports no torch: the command line shows these as its defaults."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How long and how fast to train; one step is one batch.
+
+    The step size warms up, stays constant, and falls linearly to zero over the last
+    `anneal_steps` of `steps`. The state before the fall is kept as `stable.safetensors`: a later
+    run that asks for more steps goes on from there, since an annealed model learns no more.
+    `crop` is pixels a side, or samples of a sound.
+    """
+
+    steps: int = 100_000
+    anneal_steps: int = 20_000
+    warmup_steps: int = 400
+    learning_rate: float = 6e-4
+    batch: int = 4
+    crop: int = 192
+    clip: float = 1.0
+    average: float = 0.999
+    seed: int = 0
+    checkpoint_every: int = 500
+    report_every: int = 50
+    precision: str = "auto"
+    compile: bool = True
+
+    def factor(self, step: int) -> float:
+        """Fraction of the learning rate in force at `step`."""
+        warm = min(1.0, (step + 1) / self.warmup_steps)
+        left = (self.steps - step) / max(1, self.anneal_steps)
+        return warm * min(1.0, max(0.0, left))
+
+
+@dataclass(frozen=True)
+class RecipeEntry:
+    """A recipe by name: where its class is, what a crop is, its settings unless told otherwise.
+
+    Crops are multiples of `crop_unit` and no smaller than `smallest_crop`.
+    """
+
+    target: str
+    crop_meaning: str
+    crop_unit: int
+    smallest_crop: int
+    settings: Settings
+
+
+RECIPES = {
+    "hyperprior": RecipeEntry(
+        "ncodec.training.hyperprior:HyperpriorRecipe", "pixels a side", 64, 64, Settings()
+    ),
+    "grvq": RecipeEntry(
+        "ncodec.training.grvq:GrvqRecipe",
+        "samples at 16 kHz",
+        640,
+        9_600,
+        Settings(
+            steps=16_000,
+            anneal_steps=7_000,
+            learning_rate=1e-3,
+            batch=12,
+            crop=19_200,
+            compile=False,
+        ),
+    ),
+}
