@@ -32,8 +32,6 @@ MEL_SCALES = ((32, 5), (64, 10), (128, 20), (256, 40), (512, 80), (1024, 160), (
 """Samples of a window and mel bands of each scale of the log-mel distance."""
 MEL_FLOOR = 1e-5
 SPEECH_RATE, AUDIO_RATE = 16_000, 48_000
-LEAST_SECONDS = 0.5
-"""Shorter sounds have no ViSQOL."""
 
 
 def si_sdr(original: Sounds, decoded: Sounds) -> Values:
@@ -90,7 +88,7 @@ def stoi(original: Sounds, decoded: Sounds, sample_rate: int) -> Values:
     def measure(ours: Wave, theirs: Wave) -> float:
         with warnings.catch_warnings():
             warnings.simplefilter("error", RuntimeWarning)
-            return float(pystoi.stoi(ours, theirs, sample_rate))
+            return float(pystoi.stoi(ours, theirs, sample_rate)) if ours.any() else np.nan
 
     return _each_mono(original, decoded, measure, (RuntimeWarning,))
 
@@ -117,7 +115,7 @@ def visqol(original: Sounds, decoded: Sounds, sample_rate: int) -> Values:
     """ViSQOL 3 (MOS-LQO, 1 to 5) of the mean of the channels, [B].
 
     visqol-python's: in speech mode at 16 kHz with the lattice network for rates up to 16 kHz, else
-    in audio mode at 48 kHz (Chinen et al. 2020). NaN for less than half a second and for silence.
+    in audio mode at 48 kHz (Chinen et al. 2020). NaN for silence and less than about 0.6 s.
     `OptionError` where visqol-python, or ai-edge-litert for speech, is not installed.
     """
     speech = sample_rate <= SPEECH_RATE
@@ -128,7 +126,7 @@ def visqol(original: Sounds, decoded: Sounds, sample_rate: int) -> Values:
     rate = SPEECH_RATE if speech else AUDIO_RATE
 
     def measure(ours: Wave, theirs: Wave) -> float:
-        if not ours.any() or len(ours) < LEAST_SECONDS * sample_rate:
+        if not ours.any():
             return np.nan
         waves = [_resampled(x, sample_rate, rate) for x in (ours, theirs)]
         return float(api.measure_from_arrays(*waves, rate).moslqo)

@@ -18,7 +18,7 @@ from ncodec.evaluation.payloads import payload_bytes
 from ncodec.evaluation.quiet import quiet_stderr
 from ncodec.evaluation.results import CodecNote
 from ncodec.evaluation.sounds import resampled
-from ncodec.media import Audio, Image, load_audio
+from ncodec.media import Audio, Image
 
 BLOCK = 4096
 """Frames a write: libsndfile's Vorbis encoder overflows the stack with half a minute at once."""
@@ -136,11 +136,12 @@ class SndfileCodec:
 
     def decode(self, data: bytes) -> Audio:
         """The sound in such a file."""
+        import soundfile
+
         with quiet_stderr():
-            sound = load_audio(data)
-        if self.format == "MP3" and b"LAME" not in data[:512]:
-            return Audio(sound.array[MP3_DELAY:], sound.sample_rate)
-        return sound
+            array, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+        tagged = self.format != "MP3" or b"LAME" in data[:512]
+        return Audio(array[0 if tagged else MP3_DELAY :], rate)
 
     def payload(self, data: bytes) -> int:
         """Entropy-coded bytes of a file; of MP3, all."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import platform
 from collections.abc import Iterable
@@ -61,7 +60,6 @@ class PeakMemory:
     def __enter__(self) -> PeakMemory:
         """Give freed memory back and start at what is in use."""
         self.bytes: int | None = None
-        gc.collect()
         release_freed()
         try:
             _RESET.write_text("5")

@@ -65,7 +65,7 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, int]]:
 def _ogg_packets(data: bytes) -> Iterator[tuple[bytes, int]]:
     """The first bytes of each packet, and its size."""
     place, begin, size = 0, b"", 0
-    while data[place : place + 4] == b"OggS":
+    while data[place : place + 4] == b"OggS" and place + 27 <= len(data):
         laces = data[place + 27 : place + 27 + data[place + 26]]
         place += 27 + len(laces)
         for lace in laces:

