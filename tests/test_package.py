@@ -13,9 +13,12 @@ import ncodec
 
 ROOT = Path(__file__).parent.parent
 PUBLIC = {
+    "Audio",
+    "AudioInfo",
     "Codec",
     "CodecInfo",
     "Image",
+    "ImageInfo",
     "Info",
     "Limits",
     "Metadata",
@@ -26,6 +29,7 @@ PUBLIC = {
     "list_codecs",
     "load_codec",
     "read_info",
+    "trim",
 }
 
 ROUND_TRIP = """

@@ -14,9 +14,12 @@ from ncodec.cli.codecs import codecs
 from ncodec.cli.decode import decode
 from ncodec.cli.doctor import doctor
 from ncodec.cli.encode import encode
+from ncodec.cli.eval import evaluate
 from ncodec.cli.info import info
+from ncodec.cli.report import report
 from ncodec.cli.test import check
 from ncodec.cli.train import train
+from ncodec.cli.trim import trim
 
 __all__ = ["app", "main"]
 
@@ -38,7 +41,10 @@ app.command("encode")(encode)
 app.command("decode")(decode)
 app.command("info")(info)
 app.command("test")(check)
+app.command("trim")(trim)
 app.command("codecs")(codecs)
+app.command("eval")(evaluate)
+app.command("report")(report)
 app.command("train")(train)
 app.command("doctor")(doctor)
 
@@ -58,7 +64,7 @@ def _ncodec(
         ),
     ] = False,
 ) -> None:
-    """Neural codecs for pictures."""
+    """Neural codecs for pictures and sounds."""
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -45,7 +45,7 @@ def decode(
         typer.Option(
             "--format",
             metavar="NAME",
-            help="png, jpg, wav, flac/24, ... [suffix of OUT; png, wav].",
+            help="png, wav, flac/24, ... [suffix of OUT].",
         ),
     ] = None,
     region: Annotated[

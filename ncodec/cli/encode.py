@@ -74,7 +74,7 @@ def encode(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> Exit:
-    """Encode pictures and sounds; without -o, beside each with the suffix .ncd."""
+    """Encode pictures and sounds; without -o, beside each as .ncd."""
     from ncodec.codecs.base import Target
     from ncodec.codecs.registry import entry_by_name
 

@@ -62,7 +62,8 @@ def sound_errors(guarded: Guarded, message: str, kind: type[NcodecError]) -> Ite
     """Turn what libsndfile and the file below it raise into `kind`."""
     try:
         yield
-    except (soundfile.SoundFileError, TypeError, ValueError) as error:
+    # soundfile asserts that as much was written as it was given.
+    except (soundfile.SoundFileError, AssertionError, TypeError, ValueError) as error:
         cause = guarded.error or error
         raise kind(f"{message}: {_said(cause)}") from cause
     if guarded.error is not None:

@@ -33,8 +33,7 @@ def sound_format(target: str | Path | None, format: str | None = None) -> str:
     """Return the format as "WAV/PCM_16": `format` ("flac", "wav/24") or the suffix of `target`.
 
     After a slash may stand how samples are stored: bits (16, 24, 32) or a name of libsndfile's
-    (float, vorbis, ...). Raises OptionError for an unknown name, OutputError for a pair that
-    can't be written here.
+    (float, vorbis, ...). Raises OptionError for an unknown name or a pair that can't be.
     """
     wanted = format if format is not None else (Path(target).suffix if target else "")
     if not wanted:
@@ -45,7 +44,7 @@ def sound_format(target: str | Path | None, format: str | None = None) -> str:
     container = _CONTAINERS[name]
     kind = _subtype(name, container, subtype)
     if not soundfile.check_format(container, kind):
-        raise OutputError(f"{container} with {kind} can't be written here; use {_some()}")
+        raise OptionError(f"{container} with {kind} can't be written here; use {_some()}")
     return f"{container}/{kind}"
 
 

@@ -1,4 +1,4 @@
-"""The command as a user types it, run in this process; and a small codec for it."""
+"""The command as a user types it, run in this process; and small codecs for it."""
 
 import io
 import sys
@@ -14,8 +14,10 @@ from safetensors.numpy import save_file
 
 from ncodec.cli import app
 from ncodec.codecs import registry
-from ncodec.media import Image, Metadata, save_image
+from ncodec.media import Audio, Image, Metadata, save_audio, save_image
 from tests.cli.plain_codec import MODEL_ID, NUMBER
+from tests.sounds.registered import mulaw_codec
+from tests.sounds.sounds import tone
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,12 @@ class Picture(Protocol):
     ) -> Path: ...
 
 
+class Sound(Protocol):
+    def __call__(
+        self, name: str, samples: int = 20_000, rate: int = 8_000, channels: int = 1
+    ) -> Path: ...
+
+
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder of the command: an empty one."""
@@ -63,10 +71,18 @@ def plain(weights: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[registry.C
     target = "tests.cli.plain_codec:PlainCodec"
     entry = registry.CodecEntry("plain", NUMBER, "image", target, (weights,), "for tests")
     monkeypatch.setitem(registry.BUILT_IN, "plain", entry)
+    monkeypatch.setitem(registry.DEFAULTS, "image", "plain")
     registry.entries.cache_clear()
     yield entry
     monkeypatch.undo()
     registry.entries.cache_clear()
+
+
+@pytest.fixture
+def mulaw(tmp_path: Path) -> Iterator[registry.CodecEntry]:
+    """Register the codec `mulaw` while a test runs."""
+    with mulaw_codec(tmp_path) as entry:
+        yield entry
 
 
 @pytest.fixture
@@ -75,12 +91,10 @@ def run(
     capsysbinary: pytest.CaptureFixture[bytes],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Run:
-    """Run the command line on the processor; `encode` with the codec `plain`."""
+    """Run the command line on the processor; pictures are encoded with the codec `plain`."""
 
     def call(*words: object, stdin: bytes = b"") -> Result:
         arguments = [str(word) for word in words]
-        if arguments[:1] == ["encode"] and "-c" not in arguments:
-            arguments += ["-c", "plain"]
         if arguments[:1] in (["encode"], ["decode"], ["test"]):
             arguments += ["--device", "cpu"]
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Pipe(stdin)))
@@ -120,6 +134,19 @@ def picture(folder: Path) -> Picture:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         save_image(Image(samples(width, height), Metadata(exif=exif)), path)
+        return Path(name)
+
+    return make
+
+
+@pytest.fixture
+def sound(folder: Path) -> Sound:
+    """Make a sound file."""
+
+    def make(name: str, samples: int = 20_000, rate: int = 8_000, channels: int = 1) -> Path:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_audio(Audio(tone(samples, rate, channels), rate), path)
         return Path(name)
 
     return make

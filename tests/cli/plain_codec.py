@@ -66,7 +66,7 @@ class PlainCodec:
         partial: bool = False,
         progress: Progress | None = None,
     ) -> Image:
-        media = reader.header.media
+        media = reader.picture
         shape = (media.height, media.width) if media.grey else (media.height, media.width, 3)
         array, lost = np.zeros(shape, np.uint8), []
         chunks = reader.of_kind(ChunkKind.LATENTS)

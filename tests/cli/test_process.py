@@ -42,6 +42,9 @@ def tiny_file() -> bytes:
         (["nonsense"], 2),
         (["encode", "a.png", "--bpp", "0"], 2),
         (["encode", "a.png", "--size", "x"], 2),
+        (["encode", "a.wav", "--kbps", "0"], 2),
+        (["encode", "missing.wav", "--kbps", "3"], 3),
+        (["trim", "a.ncd", "-o", "b.ncd", "--kbps", "3"], 2),
         (["decode", "a.ncd", "-o", "a.nonsense"], 2),
         (["encode", "missing.png"], 3),
         (["train", "hyperprior", "--data", "missing", "--out", "run"], 3),
@@ -61,7 +64,7 @@ def test_the_help_fits_a_screen_and_shows_two_examples() -> None:
     text = finished("--help").stdout
     assert len(text.splitlines()) <= 25
     assert text.count("    ncodec ") == 2
-    verbs = ("encode", "decode", "info", "test", "codecs", "train", "doctor")
+    verbs = ("encode", "decode", "info", "test", "trim", "codecs", "train", "doctor")
     assert all(f"  {verb} " in text for verb in verbs)
 
 

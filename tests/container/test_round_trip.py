@@ -2,6 +2,7 @@
 
 import io
 import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -22,6 +23,7 @@ from ncodec.errors import CorruptFileError, InputError, TruncatedError
 
 from .craft import craft, craft_sound, entry
 
+GOLDEN = Path(__file__).parents[1] / "golden"
 HEADER = Header(1, b"\x0a\x0b\x0c\x0d", ImageHeader(100, 40, False, 64, 7))
 CHUNKS = [("L", b"first tile"), ("L", b"second tile"), ("i", b"profile")]
 
@@ -147,6 +149,12 @@ def test_unknown_ignorable_chunks_do_not_disturb() -> None:
     entries = [entry("q", b"?!"), entry("L", b"one"), entry("L", b"two"), entry("q", b"")]
     reader = Reader(craft(entries=entries, payloads=b"?!onetwo"))
     assert [reader.read(chunk) for chunk in reader.of_kind("L")] == [b"one", b"two"]
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.ncd")), ids=lambda path: path.stem)
+def test_golden_files_are_packed_as_they_were(path: Path) -> None:
+    reader = Reader(path.read_bytes())
+    assert pack(reader.header, contents(reader)) == path.read_bytes()
 
 
 def test_both_writers_agree() -> None:
