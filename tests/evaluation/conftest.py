@@ -26,7 +26,7 @@ def picture(width: int, height: int, seed: int = 0) -> NDArray[np.uint8]:
     y, x = np.mgrid[0:height, 0:width]
     planes = np.stack([x * 200 // width, y * 200 // height, 60 * (x > width // 2) + y % 50], -1)
     grain = np.random.default_rng(seed).integers(0, 40, planes.shape)
-    return (planes + grain).astype(np.uint8)
+    return np.asarray(planes + grain, np.uint8)
 
 
 def speech(seconds: float = 1.0, rate: int = RATE, channels: int = 1) -> NDArray[np.float32]:
@@ -37,7 +37,7 @@ def speech(seconds: float = 1.0, rate: int = RATE, channels: int = 1) -> NDArray
     voice = sum(np.sin(k * phase) / k for k in range(1, 20))
     breath = np.random.default_rng(0).standard_normal(t.size)
     wave = (0.1 * voice + 0.01 * breath) * (0.2 + np.abs(np.sin(2 * np.pi * 2.5 * t)))
-    return np.stack([wave / (1 + c) for c in range(channels)], 1).astype(np.float32)
+    return np.asarray(np.stack([wave / (1 + c) for c in range(channels)], 1), np.float32)
 
 
 @pytest.fixture
