@@ -3,7 +3,7 @@
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -56,6 +56,10 @@ def train(
         float | None,
         typer.Option("--learning-rate", metavar="X", help=_help("", "learning_rate")),
     ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option("--start", metavar="WEIGHTS", help="Go on from a finished weights file."),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="N")] = 0,
     compile: Annotated[
         bool | None,
@@ -70,12 +74,13 @@ def train(
     Started again with the same folder, a run goes on from its last checkpoint.
     """
     entry = _entry(recipe)
-    given = {
+    given: dict[str, Any] = {
         "steps": steps,
         "anneal_steps": anneal_steps,
         "batch": batch,
         "crop": crop,
         "learning_rate": learning_rate,
+        "start": start and str(start),
         "seed": seed,
         "compile": compile,
     }
@@ -109,6 +114,10 @@ def _check(entry: RecipeEntry, data: Path, out: Path, settings: Settings) -> Non
             f"crop {settings.crop}: must be a multiple of {entry.crop_unit}"
             f" ({entry.crop_meaning}), at least {entry.smallest_crop}"
         )
+    if settings.start and not entry.restores:
+        raise OptionError("this model cannot start from weights; leave out --start")
+    if settings.start and not Path(settings.start).is_file():
+        raise InputError(f"{settings.start}: no such weights file")
     if not 0 < settings.learning_rate < 1:
         raise OptionError(f"learning rate {settings.learning_rate:g}: must lie between 0 and 1")
 

@@ -66,7 +66,7 @@ class Encoder(nn.Module):
         """Samples [B, 320 T] that go on from `state` -> latent [B, T, LATENT], next state."""
         spectrum, kept = self.analysis(samples, state.samples)
         features = torch.cat(compress(spectrum), 2)
-        x = self.enter(features.unflatten(1, (-1, HOPS)).flatten(2)).float()
+        x = self.enter(features.reshape(len(samples), -1, HOPS * 3 * BINS)).float()
         x, layers = self.stack(x, state.layers)
         return self.leave(self.norm(x)).float(), EncoderState(kept, layers)
 
@@ -100,7 +100,7 @@ class Decoder(nn.Module):
         """
         x = self.enter(quantised).float() + self.count(counts)
         x, layers = self.stack(x, state.layers)
-        made = self.leave(self.norm(x)).float().unflatten(2, (HOPS, 3, BINS)).flatten(1, 2)
+        made = self.leave(self.norm(x)).float().reshape(len(x), -1, 3, BINS)
         samples, overlap = self.synthesis(spectrum(made), state.overlap)
         return samples, DecoderState(layers, overlap)
 

@@ -53,7 +53,7 @@ class GroupResidualQuantiser(nn.Module):
 
     def forward(self, latent: Tensor, counts: Tensor) -> Quantised:
         """Quantise [B, T, G D] to the first `counts` [B, T] codebooks of each frame."""
-        rest = latent.unflatten(2, (self.groups, self.size)).flatten(0, 1).transpose(0, 1)
+        rest = latent.reshape(-1, self.groups, self.size).transpose(0, 1)
         target, total = rest, torch.zeros_like(rest)
         misses, found, seen = [], [], []
         for layer in range(self.layers):
@@ -83,7 +83,7 @@ class GroupResidualQuantiser(nn.Module):
     @torch.no_grad()
     def start(self, latent: Tensor) -> None:
         """Set the codebooks by k-means on latents [M, G D], layer after layer."""
-        rest = latent.unflatten(1, (self.groups, self.size)).transpose(0, 1)
+        rest = latent.reshape(-1, self.groups, self.size).transpose(0, 1)
         for number in range(len(self.codebooks)):
             group = number % self.groups
             centres, indices = kmeans(rest[group], self.entries)

@@ -69,7 +69,7 @@ class Synthesis(nn.Module):
     def forward(self, spectrum: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         """Complex [B, T, BINS] and the state -> samples [B, 160 T] and the next state."""
         frames = torch.fft.irfft(spectrum, WINDOW) * self.window
-        parts = frames.unflatten(2, (-1, HOP)).unbind(2)
+        parts = frames.reshape(len(frames), -1, WINDOW // HOP, HOP).unbind(2)
         length = spectrum.shape[1] * HOP
         total = F.pad(past, (0, length))
         for i, part in enumerate(parts):

@@ -47,7 +47,7 @@ def export(model: Grvq, data: SoundCrops, path: Path) -> dict[str, Any]:
     integers = torch.from_numpy(arrays["quantiser/codewords"])
     quantiser = Quantiser(integers.float().numpy(), float(arrays["quantiser/scale"][0]))
     indices = np.concatenate([quantiser.quantise(x.numpy()).indices for x in latents])
-    with torch.inference_mode(False), torch.enable_grad():
+    with torch.inference_mode(False):
         arrays |= fit_contexts.fit(integers, torch.from_numpy(indices.astype(np.int64)))
     decoder = {k: v for k, v in arrays.items() if k.startswith("model/decoder")}
     metadata = {"model_id": model_id(arrays, MEANING), "decoder": digest(decoder)}
@@ -66,7 +66,7 @@ def encode(model: Grvq, sound: NDArray[np.float32]) -> Tensor:
 
 def settle(quantiser: GroupResidualQuantiser, latents: Tensor) -> None:
     """Move codewords to the mean of the latents [M, 128] they stand for, layer after layer."""
-    rest = latents.unflatten(1, (quantiser.groups, quantiser.size)).transpose(0, 1).clone()
+    rest = latents.reshape(-1, quantiser.groups, quantiser.size).transpose(0, 1).clone()
     for k in range(len(quantiser.codebooks)):
         seen, book = rest[k % quantiser.groups], quantiser.codebooks[k]
         indices = torch.cat([nearest(part[None], book[None])[0] for part in seen.split(8192)])

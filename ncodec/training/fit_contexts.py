@@ -47,6 +47,8 @@ class Windows:
 class ContextNetworks(nn.Module):
     """One hidden layer for each codebook, all of them side by side."""
 
+    codewords: Tensor
+
     def __init__(self, codewords: Tensor, hidden: int = HIDDEN) -> None:
         """Take the codewords, whole numbers [12, 1024, 64]."""
         super().__init__()
@@ -93,7 +95,7 @@ class ContextNetworks(nn.Module):
 
 def _shifted(x: Tensor, by: int, size: int) -> Tensor:
     """Frame t shows frame t - by [N, T, C]; zeros beyond the window of `size` frames."""
-    parts = x.unflatten(1, (-1, size))
+    parts = x.reshape(len(x), -1, size, x.shape[2])
     moved = F.pad(parts, (0, 0, by, -by))
     return moved.flatten(1, 2)
 

@@ -1,11 +1,12 @@
 """The recipe of the `grvq` codec: sounds at 16 kHz, all rates in one model."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ncodec.datasets.augment import augment
 from ncodec.datasets.sounds import SoundCrops
@@ -43,8 +44,8 @@ class GrvqRecipe(Recipe):
         self.folder, self.device = folder, device
         self.data = SoundCrops(folder, SAMPLE_RATE)
         self.model: Grvq = Grvq().to(device)
-        self.encoder: nn.Module = self.model.encoder
-        self.decoder: nn.Module = self.model.decoder
+        self.encoder: Callable[[Tensor], Tensor] = self.model.encoder
+        self.decoder: Callable[[Tensor, Tensor], Tensor] = self.model.decoder
         if settings.compile:
             self.encoder, self.decoder = torch.compile(self.encoder), torch.compile(self.decoder)
         self.seen: Quantised | None = None
@@ -55,7 +56,7 @@ class GrvqRecipe(Recipe):
             self._start_quantiser(settings, random)
         wanted = self._batch(settings, random)
         latent = self.encoder(wanted)
-        counts = draw_counts(*latent.shape[:2], random).to(self.device)
+        counts = draw_counts(latent.shape[0], latent.shape[1], random).to(self.device)
         with torch.autocast(self.device.type, enabled=False):
             values, counts, commitment = self._quantise(latent, counts)
         made = self.decoder(values, counts)
@@ -87,8 +88,8 @@ class GrvqRecipe(Recipe):
 
     @torch.no_grad()
     def _start_quantiser(self, settings: Settings, random: np.random.Generator) -> None:
-        latents = []
-        while sum(map(len, latents)) < START_LATENTS:
+        latents: list[Tensor] = []
+        while sum(len(part) for part in latents) < START_LATENTS:
             latents.append(self.encoder(self._batch(settings, random)).flatten(0, 1))
         self.model.quantiser.start(torch.cat(latents))
 

@@ -23,7 +23,7 @@ def taper(window: int) -> Tensor:
 def frames(x: Tensor, window: int, hop: int) -> Tensor:
     """Tapered frames [B, T, window]; hop divides window."""
     count = (x.shape[1] - window) // hop + 1
-    parts = x[:, : (count - 1) * hop + window].unflatten(1, (-1, hop))
+    parts = x[:, : (count - 1) * hop + window].reshape(len(x), -1, hop)
     side = [parts[:, i : i + count] for i in range(window // hop)]
     return torch.cat(side, 2) * taper(window).to(x.device)
 
@@ -31,7 +31,8 @@ def frames(x: Tensor, window: int, hop: int) -> Tensor:
 def _spread(gradient: Tensor, hop: int, length: int) -> Tensor:
     """The gradient of `frames`: tapered frames [B, T, window] added up to samples [B, length]."""
     window = gradient.shape[2]
-    parts = (gradient * taper(window).to(gradient.device)).unflatten(2, (-1, hop))
+    tapered = gradient * taper(window).to(gradient.device)
+    parts = tapered.reshape(*tapered.shape[:2], -1, hop)
     total = gradient.new_zeros(len(gradient), length)
     for i, part in enumerate(parts.unbind(2)):
         total[:, i * hop : i * hop + part.shape[1] * hop] += part.flatten(1)
@@ -42,7 +43,8 @@ class _Spectrum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, window: int, hop: int) -> Tensor:  # noqa: ANN401
         ctx.sizes = window, hop, x.shape[1]
-        return torch.fft.rfft(frames(x, window, hop))
+        found: Tensor = torch.fft.rfft(frames(x, window, hop))
+        return found
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
@@ -59,7 +61,8 @@ class _Power(torch.autograd.Function):
         found = torch.fft.rfft(frames(x, window, hop))
         ctx.sizes = window, hop, x.shape[1]
         ctx.save_for_backward(found)
-        return found.real.square() + found.imag.square()
+        squares: Tensor = found.real.square() + found.imag.square()
+        return squares
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401

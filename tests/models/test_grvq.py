@@ -24,7 +24,7 @@ def decoder() -> Decoder:
 
 def encoded_in_steps(encoder: Encoder, sound: Tensor, size: int) -> Tensor:
     state, found = encoder.initial_state(len(sound)), []
-    for piece in sound.split(size, 1):
+    for piece in torch.split(sound, size, 1):
         latent, state = encoder.step(piece, state)
         found.append(latent)
     return torch.cat(found, 1)
@@ -45,7 +45,9 @@ def test_decoding_in_steps_is_decoding_the_whole(decoder: Decoder, size: int) ->
     whole = decoder(latent, counts)
     assert whole.shape == (2, FRAMES * FRAME)
     state, found = decoder.initial_state(2), []
-    for part, number in zip(latent.split(size, 1), counts.split(size, 1), strict=True):
+    for part, number in zip(
+        torch.split(latent, size, 1), torch.split(counts, size, 1), strict=True
+    ):
         samples, state = decoder.step(part, number, state)
         found.append(samples)
     torch.testing.assert_close(torch.cat(found, 1), whole, atol=1e-4, rtol=1e-4)
