@@ -3,6 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from ncodec.api import Codec
+from ncodec.codecs.base import Region
+from ncodec.media import Image
+
 Pixels = NDArray[np.uint8]
 
 
@@ -32,3 +36,12 @@ def largest_difference(a: Pixels, b: Pixels) -> int:
     """The largest difference in code values; the shapes must be equal."""
     assert a.shape == b.shape
     return int(np.abs(a.astype(np.int32) - b).max())
+
+
+def decoded(
+    codec: Codec, blob: bytes, *, region: Region | None = None, partial: bool = False
+) -> Image:
+    """The picture that a file holds."""
+    image = codec.decode(blob, region=region, partial=partial)
+    assert isinstance(image, Image)
+    return image
