@@ -64,12 +64,23 @@ def test_the_main_command_codes_a_real_picture_twice_over(clone: Path) -> None:
 
 
 def test_every_command_works_in_turn(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = [words[1:] for words in commands() if words[0] == "ncodec" and words[1] != "train"]
+    apart = {"train", "eval", "report"}
+    lines = [words[1:] for words in commands() if words[0] == "ncodec" and words[1] not in apart]
     assert {line[0] for line in lines} == {"encode", "decode", "info", "test", "codecs", "doctor"}
     for line in lines:
         assert run(line) == 0, (line, capsys.readouterr().err)
     assert {"cat.ncd", "cat.png", "corner.png"} < {path.name for path in Path().iterdir()}
     assert Path("encoded/chelsea.ncd").is_file()
+
+
+def test_codecs_are_compared_as_it_says(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(clone / "examples", "photos", ignore=shutil.ignore_patterns("*.md"))
+    first, second = (words[1:] for words in commands() if words[1] in ("eval", "report"))
+    assert run(first) == 0, capsys.readouterr().err
+    assert [path.name for path in Path("report").glob("*.json")] == ["results.json"]
+    assert run(second) == 0, capsys.readouterr().err
+    assert "hyperprior" in capsys.readouterr().out
+    assert "chelsea.webp" in Path("report/report.html").read_text()
 
 
 def test_the_training_command_is_understood(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:

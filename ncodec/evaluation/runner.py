@@ -168,7 +168,8 @@ def _plan(
 
     A file that is neither picture nor sound by its name is a failure, unless all are.
     """
-    tasks = [_Task(s, wanted.get(s.name, s.qualities), s.name in wanted) for s in subjects]
+    asked = {s.name: wanted.get(s.name, tuple(map(float, s.qualities))) for s in subjects}
+    tasks = [_Task(s, asked[s.name], s.name in wanted) for s in subjects]
     pairs = [(f, [t for t in tasks if f.media in (None, t.subject.note.media)]) for f in files]
     meant = [pair for pair in pairs if pair[1]]
     return meant if any(file.media for file, _ in meant) else []
