@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ncodec import __version__
 from ncodec.evaluation import page_html as h
-from ncodec.evaluation import plots, report_tables
+from ncodec.evaluation import report_tables
 from ncodec.evaluation.page_media import Exhibition, Version
+from ncodec.evaluation.plots import Plot, dark
 from ncodec.evaluation.report_curves import Chart
 from ncodec.evaluation.results import Average, Results, Row
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 PHONE = "(max-width: 640px)"
 NIGHT = "(prefers-color-scheme: dark)"
@@ -51,12 +47,14 @@ def page(
     charts: Sequence[Chart],
     dataset: str,
     shown: Mapping[str, Exhibition],
+    plots: Mapping[str, Plot],
 ) -> str:
     """The whole page. `dataset` says what published curves were measured on.
 
-    `shown` has an exhibition for each kind of media that there is a chart of.
+    `shown` has an exhibition for each kind of media that there is a chart of, `plots` a plot for
+    each metric and one called `speed_` for each kind of media.
     """
-    parts = list(_parts(results, charts, dataset, shown))
+    parts = list(_parts(results, charts, dataset, shown, plots))
     style, script = h.static("page.css"), h.static("page.js")
     files = len({row.file for row in results.rows})
     links = [f'<a href="#{identity}">{h.shown(title)}</a>' for identity, title, _ in parts]
@@ -82,20 +80,21 @@ def _parts(
     charts: Sequence[Chart],
     dataset: str,
     shown: Mapping[str, Exhibition],
+    plots: Mapping[str, Plot],
 ) -> Iterator[tuple[str, str, str]]:
     """Identity, title and HTML of each section."""
-    yield "curves", "Rate and distortion", _curves(charts, dataset)
+    yield "curves", "Rate and distortion", _curves(charts, dataset, plots)
     yield "rates", "Rate for the same quality", _rates(charts)
     if "image" in shown:
         yield "pictures", "Pictures side by side", _pictures(shown["image"])
     if "audio" in shown:
         yield "sounds", "Sounds", _sounds(shown["audio"])
-    yield "speed", "Speed", "\n".join(_speed(results.rows, kind) for kind in shown)
+    yield "speed", "Speed", _speeds(plots, shown)
     yield "averages", "All averages", _averages(results.averages)
     yield "about", "How it was measured", _about(results, charts)
 
 
-def _curves(charts: Sequence[Chart], dataset: str) -> str:
+def _curves(charts: Sequence[Chart], dataset: str, plots: Mapping[str, Plot]) -> str:
     parts = []
     if any(chart.published for chart in charts):
         parts.append(
@@ -105,19 +104,19 @@ def _curves(charts: Sequence[Chart], dataset: str) -> str:
     for chart in charts:
         text = f"{chart.scale.label} over {chart.scale.rate_label}; the tables hold the numbers"
         parts.append(f"<h3>{h.shown(chart.scale.name)}</h3>")
-        parts.append(_plot(partial(plots.rate_distortion, chart), text))
+        parts.append(_plot(plots[chart.scale.metric], text))
     return "\n".join(parts)
 
 
-def _plot(draw: Callable[[plots.Look], Figure], text: str) -> str:
+def _plot(plot: Plot, text: str) -> str:
     """A plot in the variants that screens need; the first media query that fits is shown."""
-    looks = {
-        f"{NIGHT} and {PHONE}": plots.narrow(plots.DARK),
-        NIGHT: plots.DARK,
-        PHONE: plots.narrow(plots.LIGHT),
-        "": plots.LIGHT,
+    variants = {
+        f"{NIGHT} and {PHONE}": dark(plot.phone),
+        NIGHT: dark(plot.svg),
+        PHONE: plot.phone,
+        "": plot.svg,
     }
-    return h.plot({query: plots.as_svg(draw(look)) for query, look in looks.items()}, text)
+    return h.plot(variants, text)
 
 
 def _rates(charts: Sequence[Chart]) -> str:
@@ -200,14 +199,13 @@ def _sound(name: str, version: Version) -> str:
     )
 
 
-def _speed(rows: Sequence[Row], media: str) -> str:
-    found = plots.speeds(rows, media)
-    if not any(found.values()):
-        return f"<p>The {MEDIA[media]}s were not timed.</p>"
-    return "<p>More is faster. Loading of models is not counted.</p>" + _plot(
-        partial(plots.speed, found, media),
-        f"speed over rate, {MEDIA[media]}s; the table of averages holds the seconds",
-    )
+def _speeds(plots: Mapping[str, Plot], kinds: Iterable[str]) -> str:
+    parts = (_speed(plots[f"speed_{kind}"], kind) for kind in kinds)
+    return "\n".join(("<p>More is faster. Loading of models is not counted.</p>", *parts))
+
+
+def _speed(plot: Plot, media: str) -> str:
+    return _plot(plot, f"speed over rate, {MEDIA[media]}s; the table of averages holds the seconds")
 
 
 def _averages(averages: Sequence[Average]) -> str:

@@ -1,4 +1,4 @@
-"""Plots of a result: metric over rate, and speed over rate; PNG or SVG, light or dark.
+"""Plots of a result: metric over rate, and speed over rate; PNG or SVG.
 
 Drawn without pyplot, so that no window system and no global state has a part in it. The same
 result gives the same bytes with the same matplotlib.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,30 +36,39 @@ _FADED = 0.3
 
 @dataclass(frozen=True)
 class Look:
-    """Colours and shape of a plot; `narrow` is for phones."""
+    """Colours of a plot; those of curves are mixed with white by the share `lighten`."""
 
-    text: str = "#1f2328"
-    grid: str = "#d8dce1"
-    background: str = "#ffffff"
-    muted: str = "#6e7781"
-    narrow: bool = False
+    text: str
+    grid: str
+    background: str
+    muted: str
     lighten: float = 0.0
 
 
-LIGHT = Look()
+LIGHT = Look("#1f2328", "#d8dce1", "#ffffff", "#6e7781")
 DARK = Look("#e6e8eb", "#343a42", "#15191e", "#9aa4af", lighten=0.35)
 
 
-def narrow(look: Look) -> Look:
-    """The same colours, for a phone."""
-    return Look(**{**vars(look), "narrow": True})
+@dataclass(frozen=True)
+class Plot:
+    """A plot as files, on a light ground; `phone` is an SVG of another shape."""
+
+    png: bytes
+    svg: bytes
+    phone: bytes
 
 
-def rate_distortion(chart: Chart, look: Look = LIGHT) -> Figure:
+def plot(draw: Callable[[bool], Figure]) -> Plot:
+    """Draw a plot in both shapes; `draw` is told whether it is for a phone."""
+    wide = draw(False)
+    return Plot(as_png(wide), as_svg(wide), as_svg(draw(True)))
+
+
+def rate_distortion(chart: Chart, narrow: bool = False) -> Figure:
     """The averaged curves of a chart, published ones dashed; the rate has a logarithmic axis."""
-    figure, (axes,) = _canvas(1, len(chart.measured) + len(chart.published), look)
+    figure, (axes,) = _canvas(1, len(chart.measured) + len(chart.published), narrow)
     curves = {name: points for name, points in chart.averages().items() if points}
-    inks = _inks(chart, look)
+    inks = _inks(chart)
     for index, (name, points) in enumerate(curves.items()):
         _line(axes, points, inks[name], MARKERS[index % len(MARKERS)], name)
     for index, other in enumerate(chart.published):
@@ -70,7 +80,7 @@ def rate_distortion(chart: Chart, look: Look = LIGHT) -> Figure:
     if not chart.scale.rising:
         axes.invert_yaxis()
     _name_axes(axes, chart.scale.rate_label, chart.scale.label)
-    _legend(figure, axes, look)
+    _legend(figure, axes, narrow)
     return figure
 
 
@@ -107,23 +117,22 @@ def _speed_sample(row: Row, media: str, way: str) -> tuple[float, float, float] 
 
 
 def speed(
-    found: Mapping[str, Mapping[str, Sequence[Point]]], media: str, look: Look = LIGHT
+    found: Mapping[str, Mapping[str, Sequence[Point]]], media: str, narrow: bool = False
 ) -> Figure:
     """Speed over rate, both logarithmic: to encode and to decode, beside or below each other."""
     names = list(dict.fromkeys(name for curves in found.values() for name in curves))
-    figure, panels = _canvas(2, len(names), look)
+    figure, panels = _canvas(2, len(names), narrow)
     unit = "megapixels a second" if media == "image" else "seconds of sound a second"
     rate = "bits a pixel" if media == "image" else "kbit/s"
     for axes, (way, curves) in zip(panels, found.items(), strict=True):
         for name, points in curves.items():
             index = names.index(name)
-            ink = _ink(index, look)
-            _line(axes, points, ink, MARKERS[index % len(MARKERS)], name)
+            _line(axes, points, _ink(index), MARKERS[index % len(MARKERS)], name)
         _frame_rates(axes, [point for points in curves.values() for point in points])
         _frame_speeds(axes, [value for points in curves.values() for _, value in points])
         axes.set_title(way, loc="left", fontsize="medium", fontweight="bold")
         _name_axes(axes, rate, unit)
-    _legend(figure, panels[-1], look)
+    _legend(figure, panels[-1], narrow)
     return figure
 
 
@@ -137,6 +146,18 @@ def as_svg(figure: Figure) -> bytes:
     return _saved(figure, "svg", {"Date": None, "Creator": None})
 
 
+def dark(svg: bytes) -> bytes:
+    """The same plot for dark grounds: an SVG of `as_svg` with other colours."""
+    shades = {getattr(LIGHT, n): getattr(DARK, n) for n in ("text", "grid", "background", "muted")}
+    for fade in (0.0, _FADED):
+        shades |= {_ink(i, LIGHT, fade): _ink(i, DARK, fade) for i in range(len(COLOURS))}
+    return re.sub(
+        rb"#[0-9a-f]{6}\b",
+        lambda found: shades.get(found[0].decode(), found[0].decode()).encode(),
+        svg,
+    )
+
+
 def _saved(figure: Figure, kind: str, metadata: dict[str, str | None]) -> bytes:
     import matplotlib
 
@@ -146,26 +167,26 @@ def _saved(figure: Figure, kind: str, metadata: dict[str, str | None]) -> bytes:
     return file.getvalue()
 
 
-def _canvas(panels: int, names: int, look: Look) -> tuple[Figure, list[Axes]]:
+def _canvas(panels: int, names: int, narrow: bool) -> tuple[Figure, list[Axes]]:
     """An empty figure; on phones panels lie below each other, and so does the list of names."""
     from matplotlib.figure import Figure
 
-    if look.narrow:
+    if narrow:
         size, grid = (4.2, 3.3 * panels + 0.3 + 0.19 * names), (panels, 1)
     else:
         size, grid = (9.0, 5.0 if panels == 1 else 4.0), (1, panels)
-    figure = Figure(figsize=size, layout="constrained", facecolor=look.background)
+    figure = Figure(figsize=size, layout="constrained", facecolor=LIGHT.background)
     found = [figure.add_subplot(*grid, i + 1) for i in range(panels)]
     for axes in found:
-        axes.set_facecolor(look.background)
-        axes.grid(True, color=look.grid, linewidth=0.7)
+        axes.set_facecolor(LIGHT.background)
+        axes.grid(True, color=LIGHT.grid, linewidth=0.7)
         axes.set_axisbelow(True)
-        axes.tick_params(colors=look.text, which="both", length=3)
+        axes.tick_params(colors=LIGHT.text, which="both", length=3)
         for side, spine in axes.spines.items():
             spine.set_visible(side in ("left", "bottom"))
-            spine.set_color(look.muted)
+            spine.set_color(LIGHT.muted)
         for text in (axes.xaxis.label, axes.yaxis.label, axes.title, axes._left_title):  # type: ignore[attr-defined]
-            text.set_color(look.text)
+            text.set_color(LIGHT.text)
     return figure, found
 
 
@@ -200,16 +221,16 @@ def _label(name: str) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
-def _inks(chart: Chart, look: Look) -> dict[str, str]:
+def _inks(chart: Chart) -> dict[str, str]:
     """Colours by name: a published curve has that of the measured codec of the same name."""
     names = [codec.name for codec in chart.measured]
     others = [curve.name for curve in chart.published if curve.name not in names]
-    measured = {name: _ink(i, look) for i, name in enumerate(names)}
-    faded = {name: _ink(i + len(names), look, _FADED) for i, name in enumerate(others)}
+    measured = {name: _ink(i) for i, name in enumerate(names)}
+    faded = {name: _ink(i + len(names), fade=_FADED) for i, name in enumerate(others)}
     return measured | faded
 
 
-def _ink(index: int, look: Look, fade: float = 0.0) -> str:
+def _ink(index: int, look: Look = LIGHT, fade: float = 0.0) -> str:
     """A colour of the list, lighter on dark grounds, and mixed with grey by the share `fade`."""
     from matplotlib.colors import to_hex, to_rgb
 
@@ -224,10 +245,10 @@ def _ink(index: int, look: Look, fade: float = 0.0) -> str:
 def _frame_rates(axes: Axes, points: Sequence[Point]) -> None:
     """Show the rates that were measured: published curves may go further."""
     axes.set_xscale("log")
-    _plain_ticks(axes.xaxis)
     rates = [rate for rate, _ in points]
     if rates:
         axes.set_xlim(min(rates) / 1.12, max(rates) * 1.12)
+    _plain_ticks(axes.xaxis)
 
 
 def _frame_values(axes: Axes, points: Sequence[Point]) -> None:
@@ -239,16 +260,17 @@ def _frame_values(axes: Axes, points: Sequence[Point]) -> None:
 
 def _frame_speeds(axes: Axes, values: Sequence[float]) -> None:
     axes.set_yscale("log")
-    _plain_ticks(axes.yaxis)
     if values:
         axes.set_ylim(min(values) / 1.6, max(values) * 1.6)
+    _plain_ticks(axes.yaxis)
 
 
 def _plain_ticks(axis: Axis) -> None:
-    """Ticks at 1, 2, 5 and so on, written as plain numbers."""
+    """Ticks at 1, 2, 5 and so on within the limits, written as plain numbers."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-    axis.set_major_locator(FixedLocator(_TICKS))
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(FixedLocator([tick for tick in _TICKS if low <= tick <= high]))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
@@ -258,7 +280,7 @@ def _name_axes(axes: Axes, rate: str, label: str) -> None:
     axes.set_ylabel(label)
 
 
-def _legend(figure: Figure, axes: Axes, look: Look) -> None:
+def _legend(figure: Figure, axes: Axes, narrow: bool) -> None:
     """Beside the plot, or below it on phones."""
     lines = axes.get_lines()
     if not lines:
@@ -269,8 +291,8 @@ def _legend(figure: Figure, axes: Axes, look: Look) -> None:
         labels,
         frameon=False,
         fontsize="small",
-        loc="outside lower left" if look.narrow else "outside right upper",
+        loc="outside lower left" if narrow else "outside right upper",
     )
     for text in legend.get_texts():
-        text.set_color(look.text)
+        text.set_color(LIGHT.text)
         text.set_parse_math(False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from ncodec.errors import InputError, OptionError, OutputError
 from ncodec.evaluation.page_media import Exhibition
+from ncodec.evaluation.plots import Plot
 from ncodec.evaluation.report_curves import Chart, charts
 from ncodec.evaluation.report_reference import Reference, read_reference
 from ncodec.evaluation.results import Results
@@ -90,7 +91,9 @@ def report(
     paths = [folder / name for name in file_names(drawn)]
     _check_free(paths, overwrite)
     shown = _exhibitions(results, drawn, media or Media())
-    _write(paths, [_page(results, drawn, found, shown), *_plots(results, drawn)], overwrite)
+    plots = _plots(results, drawn)
+    page = _page(results, drawn, found, shown, plots)
+    _write(paths, [page, *(file for p in plots.values() for file in (p.png, p.svg))], overwrite)
     notes = [note for chart in drawn for note in chart.notes]
     notes += [problem for exhibition in shown.values() for problem in exhibition.problems]
     return Report(Path(source), tuple(paths), tuple(drawn), tuple(notes))
@@ -143,22 +146,25 @@ def _kind_of(results: Results, name: str) -> str:
 
 
 def _page(
-    results: Results, drawn: Sequence[Chart], found: Reference, shown: Mapping[str, Exhibition]
+    results: Results,
+    drawn: Sequence[Chart],
+    found: Reference,
+    shown: Mapping[str, Exhibition],
+    plots: Mapping[str, Plot],
 ) -> bytes:
     from ncodec.evaluation.page import page
 
-    return page(results, drawn, found.dataset, shown).encode()
+    return page(results, drawn, found.dataset, shown, plots).encode()
 
 
-def _plots(results: Results, drawn: Sequence[Chart]) -> Iterator[bytes]:
-    """The plots, in the order of `file_names`."""
-    from ncodec.evaluation import plots
+def _plots(results: Results, drawn: Sequence[Chart]) -> dict[str, Plot]:
+    """The plots by their names, in the order of `file_names`."""
+    from ncodec.evaluation import plots as p
 
-    figures = [plots.rate_distortion(chart) for chart in drawn]
+    made = {c.scale.metric: p.plot(partial(p.rate_distortion, c)) for c in drawn}
     for kind in dict.fromkeys(chart.scale.media for chart in drawn):
-        figures.append(plots.speed(plots.speeds(results.rows, kind), kind))
-    for figure in figures:
-        yield from (plots.as_png(figure), plots.as_svg(figure))
+        made[f"speed_{kind}"] = p.plot(partial(p.speed, p.speeds(results.rows, kind), kind))
+    return made
 
 
 def _write(paths: Sequence[Path], files: Sequence[bytes], overwrite: bool) -> None:
