@@ -2,6 +2,8 @@
 
 from ncodec.evaluation import evaluate
 results = evaluate("photos", ["hyperprior", "jpeg"], output="report")
+
+`ncodec.evaluation.report.report("report")` writes the plots and the page.
 """
 
 from importlib import import_module
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ncodec.evaluation.audio_metrics import log_mel, pesq_wb, si_sdr, stoi, visqol
+    from ncodec.evaluation.bjontegaard import Comparison, compare, curve, delta_rate, overlap
     from ncodec.evaluation.classifier import classify, top1_accuracy, top1_agreement
     from ncodec.evaluation.listener import Listener
     from ncodec.evaluation.metrics import ms_ssim, ms_ssim_db, psnr
@@ -31,6 +34,13 @@ _HOMES = {
         "si_sdr",
         "stoi",
         "visqol",
+    ),
+    "bjontegaard": (
+        "Comparison",
+        "compare",
+        "curve",
+        "delta_rate",
+        "overlap",
     ),
     "classifier": (
         "classify",
@@ -62,19 +72,24 @@ _HOMES = {
 __all__ = [
     "Average",
     "CodecNote",
+    "Comparison",
     "Listener",
     "Machine",
     "Results",
     "Row",
     "Subject",
     "classify",
+    "compare",
     "compressai_curve",
+    "curve",
+    "delta_rate",
     "evaluate",
     "export_compressai",
     "log_mel",
     "ms_ssim",
     "ms_ssim_db",
     "open_subject",
+    "overlap",
     "pesq_wb",
     "psnr",
     "si_sdr",

@@ -7,7 +7,8 @@ import pytest
 from bjontegaard import bd_rate
 
 from ncodec.errors import InputError, OptionError
-from ncodec.evaluation.bjontegaard import Curve, compare, curve, delta_rate, overlap
+from ncodec.evaluation import compare, curve, delta_rate, overlap
+from ncodec.evaluation.bjontegaard import Curve
 
 TOLERANCE = 1e-6
 """Percent: both integrate the same splines in double precision."""
