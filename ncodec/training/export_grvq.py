@@ -69,7 +69,7 @@ def settle(quantiser: GroupResidualQuantiser, latents: Tensor) -> None:
     rest = latents.reshape(-1, quantiser.groups, quantiser.size).transpose(0, 1).clone()
     for k in range(len(quantiser.codebooks)):
         seen, book = rest[k % quantiser.groups], quantiser.codebooks[k]
-        indices = torch.cat([nearest(part[None], book[None])[0] for part in seen.split(8192)])
+        indices = torch.cat([nearest(part[None], book[None])[0] for part in torch.split(seen, 8192)])
         counted = torch.bincount(indices, minlength=len(book)).float().unsqueeze(1)
         summed = torch.zeros_like(book).index_add_(0, indices, seen)
         book.copy_((summed + OLD_WEIGHT * book) / (counted + OLD_WEIGHT))
