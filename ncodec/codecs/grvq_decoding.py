@@ -48,7 +48,9 @@ class Decoding:
         Raises `BitstreamError`s; with `partial` only where no chunk can be read.
         """
         media = self._codes.media
-        if partial:
+        if not media.samples:
+            self._codes.read(0)  # Nothing is in it, but it may be damaged.
+        elif partial:
             self._find_one()
         resampler = Resampler(RATE, media.sample_rate, media.channels)
         at = self.start * media.sample_rate

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 
 import numpy as np
 
@@ -10,15 +11,18 @@ from ncodec.codecs.grvq_counts import Counts
 from ncodec.codecs.grvq_frames import Frames, nominal_count
 from ncodec.codecs.grvq_indices import Codes, IndexCoder
 from ncodec.codecs.grvq_layout import Plan, Timing
-from ncodec.codecs.grvq_rate import Fit, fit_below
+from ncodec.codecs.grvq_rate import ROUNDING, Fit, fit_below
 from ncodec.container import AudioHeader, ChunkKind, Header, pack
 
 NUMBER = 2
 """Of the codec, in files."""
-STEPS = 4000
-"""Steps of the price of a bit, the dearest first: at the ends all frames are alike."""
-OCTAVE = 96
-"""Steps in which the price halves."""
+PRICES = 1000
+"""Prices of a bit that are tried, the dearest first: at the ends all frames are alike."""
+OCTAVE = 24
+"""Prices from one to its half."""
+PARTS = 50
+"""Steps from a price to the next: more and more of each second has the lower one."""
+STEPS = PRICES * PARTS
 OVERHEAD, HEAD = 4.7, 18
 """Bytes beside the indices, of a chunk and of a file; only estimates are made with them."""
 
@@ -54,18 +58,22 @@ class CeilingSearch:
     def __init__(self, writer: Writer, frames: Frames, plan: Plan) -> None:
         self._writer, self._frames, self._plan = writer, frames, plan
         self._dearest = frames.largest_error + 1e-6
+        self._known: dict[int, list[Counts]] = {}
 
     def price(self, step: int) -> float:
-        """The price at a step 0..STEPS; the last is free."""
-        return 0.0 if step == STEPS else self._dearest * 2.0 ** (4 - step / OCTAVE)
+        """The price of a bit at a step 0..STEPS; at the last it is free."""
+        number = step // PARTS
+        return 0.0 if number == PRICES else self._dearest * 2.0 ** (4 - number / OCTAVE)
 
     def fit(self, target: Target) -> Fit:
         """The file for a target "size" or "kbps". `OptionError` if no file is that small."""
         seconds = self._writer.timing.samples / self._writer.timing.sample_rate
 
         def words(size: float) -> str:
-            figure = size if target.kind == "size" else size / seconds / 125
-            return f"{target.kind} {figure:.4g}"
+            """Rounded up: what a message names as possible must be."""
+            if target.kind == "size":
+                return f"size {ceil(size - ROUNDING)}"
+            return f"kbps {ceil(1000 * size / seconds / 125 - ROUNDING) / 1000:g}"
 
         if not seconds and target.kind == "kbps":
             return Fit(self._file(STEPS), STEPS, None)
@@ -80,8 +88,25 @@ class CeilingSearch:
         return self._writer.file([self._writer.payload(c, plan.nominal) for c in codes], plan)
 
     def _counts(self, step: int) -> list[Counts]:
-        return self._frames.counts(self.price(step))
+        """Counts of every chunk: those of a price, and at first those of the next lower one."""
+        number, part = divmod(step, PARTS)
+        counts = self._at(number)
+        if not part:
+            return counts
+        lower = self._at(number + 1)
+        return [_joined(low, high, part) for low, high in zip(lower, counts, strict=True)]
+
+    def _at(self, number: int) -> list[Counts]:
+        if number not in self._known:
+            self._known = dict(list(self._known.items())[-1:])
+            self._known[number] = self._frames.counts(self.price(number * PARTS))
+        return self._known[number]
 
     def _estimate(self, step: int) -> float:
         bits = self._frames.bits(self._counts(step))
         return bits / 8 + OVERHEAD * len(self._frames.codes) + HEAD
+
+
+def _joined(early: Counts, late: Counts, part: int) -> Counts:
+    frames = early.shape[1]
+    return np.where(np.arange(frames) * PARTS < part * frames, early, late)

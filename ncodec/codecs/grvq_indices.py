@@ -2,8 +2,7 @@
 
 A payload holds the channels' counts, then channel by channel the indices: layer 0 frame by frame,
 then codebook by codebook. Each index is coded under the distribution that `ContextModel` predicts
-from what was coded before it. Nothing that a codebook's coding sees depends on deeper codebooks,
-so that dropping some of them leaves the others as they were.
+from what was coded before it. Nothing that a layer's coding sees depends on deeper layers.
 """
 
 from collections.abc import Iterator

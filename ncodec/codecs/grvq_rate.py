@@ -7,6 +7,8 @@ from functools import cache
 from ncodec.errors import OptionError
 
 TRIALS = 6
+ROUNDING = 1e-6
+"""What a ceiling may be off by when it was computed."""
 CLOSE = 0.01
 """Relative distance below a ceiling at which the search is content."""
 
@@ -45,8 +47,8 @@ def fit_below(
         step = min(max(_highest(guess, last, ceiling / ratio), low + 1), high - 1)
         data = known[step] = attempt(step)
         ratio = len(data) / max(guess(step), 1.0)
-        low, high = (step, high) if len(data) <= ceiling else (low, step)
-        if (1 - CLOSE) * ceiling <= len(data) <= ceiling:
+        low, high = (step, high) if len(data) <= ceiling + ROUNDING else (low, step)
+        if (1 - CLOSE) * ceiling <= len(data) <= ceiling + ROUNDING:
             break
     if low < 0:
         return _lowest(known.get(0) or attempt(0), ceiling, what)
@@ -58,7 +60,7 @@ def fit_below(
 
 
 def _lowest(smallest: bytes, ceiling: float, what: Callable[[float], str]) -> Fit:
-    if len(smallest) > ceiling:
+    if len(smallest) > ceiling + ROUNDING:
         raise OptionError(f"{what(ceiling)} is below the lowest possible, {what(len(smallest))}")
     return Fit(smallest, 0, None)
 

@@ -1,0 +1,100 @@
+"""Latents to indices, whatever the shape of the batch; counts at a price."""
+
+import itertools
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ncodec.codecs.grvq_allocation import allocate
+from ncodec.codecs.grvq_contexts import CODEBOOKS, ContextModel
+from ncodec.codecs.grvq_counts import step_bits
+from ncodec.codecs.grvq_quantiser import Quantiser
+
+from .grvq_arrays import entropy_arrays
+
+CODEWORDS = ContextModel(entropy_arrays()).codewords
+SCALE = 0.02
+QUANTISER = Quantiser(CODEWORDS, SCALE)
+
+
+def latents(frames: int, size: float = 0.5) -> NDArray[np.float32]:
+    random = np.random.default_rng(0)
+    return random.normal(0, size, (frames, 128)).astype(np.float32)
+
+
+@pytest.mark.parametrize("size", [0.5, 50.0])
+def test_a_frame_alone_gets_the_same_indices_as_among_others(size: float) -> None:
+    latent = latents(50, size)
+    whole = QUANTISER.quantise(latent)
+    for cut in (1, 2, 7):
+        parts = [QUANTISER.quantise(latent[i : i + cut]) for i in range(0, 50, cut)]
+        np.testing.assert_array_equal(np.concatenate([p.indices for p in parts]), whole.indices)
+        np.testing.assert_allclose(
+            np.concatenate([p.errors for p in parts]), whole.errors, rtol=1e-5, atol=1e-3
+        )
+
+
+def test_every_layer_takes_the_nearest_codeword() -> None:
+    latent = latents(20)
+    found = QUANTISER.quantise(latent)
+    for count in range(CODEBOOKS):
+        rest = latent - QUANTISER.dequantise(found.indices, np.full(20, count, np.uint8))
+        half = rest[:, count % 2 * 64 : count % 2 * 64 + 64]
+        words = CODEWORDS[count, :1024] * SCALE
+        distance = np.square(half[:, None] - words).sum(axis=2)
+        chosen = distance[np.arange(20), found.indices[:, count]]
+        np.testing.assert_allclose(chosen, distance.min(axis=1), atol=0.05)
+
+
+def test_errors_are_the_distances_that_remain() -> None:
+    latent = latents(20)
+    found = QUANTISER.quantise(latent)
+    for count in range(CODEBOOKS + 1):
+        rest = latent - QUANTISER.dequantise(found.indices, np.full(20, count, np.uint8))
+        np.testing.assert_allclose(found.errors[:, count], np.square(rest).sum(1), atol=0.1)
+
+
+def test_what_is_not_finite_or_huge_still_gets_indices() -> None:
+    latent = latents(4)
+    latent[0, 0], latent[1, 1], latent[2, 2], latent[3] = np.nan, np.inf, -np.inf, 1e30
+    found = QUANTISER.quantise(latent)
+    assert found.indices.min() >= 0
+    assert found.indices.max() < 1024
+    assert np.isfinite(found.errors).all()
+
+
+def test_dequantise_goes_as_far_as_the_counts() -> None:
+    indices = np.arange(24, dtype=np.int16).reshape(1, 2, 12)
+    latent = QUANTISER.dequantise(indices, np.array([[0, 3]], np.uint8))
+    assert latent.shape == (1, 2, 128)
+    assert not latent[0, 0].any()
+    first = (CODEWORDS[0, 12] + CODEWORDS[2, 14]) * np.float32(SCALE)
+    np.testing.assert_allclose(latent[0, 1, :64], first, rtol=1e-6)
+    np.testing.assert_allclose(latent[0, 1, 64:], CODEWORDS[1, 13] * np.float32(SCALE), rtol=1e-6)
+
+
+@pytest.mark.parametrize("price", [0.0, 0.3, 1.0, 10.0])
+def test_counts_are_the_cheapest_there_are(price: float) -> None:
+    random = np.random.default_rng(1)
+    errors = np.sort(random.uniform(0, 40, (2, 3, 13)).astype(np.float32), axis=2)[..., ::-1]
+    bits = random.uniform(1, 12, (2, 3, 12)).astype(np.float32)
+    steps = step_bits()
+    spent = bits.cumsum(axis=2, dtype=np.float64)
+
+    def cost(row: int, counts: tuple[int, ...]) -> float:
+        own = sum(errors[row, t, n] + price * spent[row, t, n - 1] for t, n in enumerate(counts))
+        return float(own + price * sum(steps[a, b] for a, b in itertools.pairwise(counts)))
+
+    found = allocate(errors, bits, price)
+    for row in range(2):
+        best = min(itertools.product(range(1, 13), repeat=3), key=lambda c: cost(row, c))
+        assert cost(row, tuple(found[row].tolist())) == pytest.approx(cost(row, best))
+
+
+def test_frames_without_bits_are_silent_and_the_others_are_not() -> None:
+    errors = np.zeros((1, 4, 13), np.float32)
+    bits = np.full((1, 4, 12), 10, np.float32)
+    bits[0, 1] = 0
+    assert allocate(errors, bits, 1.0).tolist() == [[1, 0, 1, 1]]
+    assert allocate(errors[:, :0], bits[:, :0], 1.0).shape == (1, 0)
