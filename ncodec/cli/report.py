@@ -101,5 +101,6 @@ def _say(made: "Report", screen: Screen) -> None:
         notes=list(made.notes),
     )
     if not screen.json:
-        print("\n".join(map(printable, report_tables.text(made.charts).splitlines())))
+        text = report_tables.text(made.charts, made.dataset)
+        print("\n".join(map(printable, text.splitlines())))
     screen.summary(f"{made.page}: open it in a browser; {len(made.files) - 1} plots beside it")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ncodec.errors import InputError, OptionError
 from ncodec.evaluation.folder import File, Loaded, load
@@ -110,14 +110,16 @@ def measured_points(rows: Iterable[Row], media: str, name: str) -> dict[str, lis
 def original(results: Results, folder: Path, name: str) -> Loaded:
     """The file called `name` below `folder`, if it is the one that was evaluated.
 
-    `InputError` if it is not there, lies elsewhere, or has changed since.
+    `InputError` if it is not there, lies elsewhere by its name, or has changed since.
     """
     path = folder / name
     try:
-        inside = path.resolve().is_relative_to(folder.resolve()) and path.is_file()
+        here = (
+            not PurePath(name).is_absolute() and ".." not in PurePath(name).parts and path.is_file()
+        )
     except (OSError, ValueError):
-        inside = False
-    if not inside:
+        here = False
+    if not here:
         raise InputError(f"{name}: no such file in {folder}")
     loaded = load(File(path, name))
     sources = {row.source for row in results.rows if row.file == name and row.source is not None}

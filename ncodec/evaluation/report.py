@@ -28,12 +28,16 @@ NO_MEDIA = {
 
 @dataclass(frozen=True)
 class Report:
-    """What was written and found. `files` has all files, the page first."""
+    """What was written and found.
+
+    `files` has all files, the page first; `dataset` says what published curves were measured on.
+    """
 
     source: Path
     files: tuple[Path, ...]
     charts: tuple[Chart, ...]
     notes: tuple[str, ...]
+    dataset: str = ""
 
     @property
     def page(self) -> Path:
@@ -96,7 +100,7 @@ def report(
     _write(paths, [page, *(file for p in plots.values() for file in (p.png, p.svg))], overwrite)
     notes = [note for chart in drawn for note in chart.notes]
     notes += [problem for exhibition in shown.values() for problem in exhibition.problems]
-    return Report(Path(source), tuple(paths), tuple(drawn), tuple(notes))
+    return Report(Path(source), tuple(paths), tuple(drawn), tuple(notes), found.dataset)
 
 
 def file_names(drawn: Sequence[Chart]) -> list[str]:

@@ -61,9 +61,17 @@ def details(pair: Pair, unit: str) -> list[str]:
     ]
 
 
-def text(charts: Sequence[Chart]) -> str:
-    """Everything for a terminal."""
-    return "\n".join(line for chart in charts for line in _chart_text(chart))
+def text(charts: Sequence[Chart], dataset: str = "") -> str:
+    """Everything for a terminal; `dataset` says what published curves were measured on."""
+    lines = [line for chart in charts for line in _chart_text(chart)]
+    if any(chart.published for chart in charts):
+        of = f"{dataset}: " if dataset else ""
+        lines += [
+            f"* published, {of}compare only results on the same files; averaged curves, of which",
+            "  the page and --json say more",
+            "",
+        ]
+    return "\n".join(lines)
 
 
 def heading(chart: Chart) -> str:
@@ -78,8 +86,6 @@ def _chart_text(chart: Chart) -> list[str]:
     rows = [details(pair, chart.scale.unit) for pair in chart.pairs if not pair.published]
     if rows:
         lines += ["", *aligned([list(DETAILS), *rows], left=2)]
-    if chart.published:
-        lines += ["", "* published: averaged curves only; the page and --json have more of them"]
     return [*lines, ""]
 
 

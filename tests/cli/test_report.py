@@ -54,6 +54,7 @@ def test_published_curves_are_compared_and_drawn(run: Run, out: Path) -> None:
     answer = run("report", out, "--reference", "curves.json", "--published", "jpeg")
     assert answer.code == 0
     assert "jpeg*" in answer.out
+    assert "* published, Ten: compare only results on the same files" in answer.out
     assert "jpeg, published" in (out / "psnr.svg").read_text()
     unknown = run("report", out, "-f", "--reference", "curves.json", "--published", "vtm")
     assert unknown.code == 2

@@ -214,6 +214,13 @@ def test_what_can_t_be_shown_is_named_and_the_rest_goes_on(tmp_path: Path) -> No
     assert outside.startswith("../secret.png: no such file")
 
 
+def test_a_folder_of_links_will_do(tmp_path: Path) -> None:
+    picture_files(tmp_path / "in", ("a.png",)).write(tmp_path)
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "a.png").symlink_to(tmp_path / "in" / "a.png")
+    assert report(tmp_path, media=Media(tmp_path / "links")).notes == ()
+
+
 def _renamed(row, name: str):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     return type(row)(**{**vars(row), "file": name})
 
