@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ncodec.entropy.tables import TOTAL
 from ncodec.errors import ModelMismatchError
 
 GROUPS = 2
@@ -29,7 +28,7 @@ MAX_SHIFT = 24
 MAX_BIAS = 1 << 22
 POWERS = 4096
 PEAK = 1 << 18
-"""Largest weight: cumulative weights times 2**24 are then exact in float64."""
+"""Largest weight: a row's sum is then at most 2**28, as the range coder wants it."""
 MISSING = -1
 """The index of a codebook that a frame does not have, or of a frame outside the chunk."""
 
@@ -67,34 +66,35 @@ class ContextModel:
         if powers.min() < 1:
             raise ModelMismatchError("weights entropy/exp2: a weight is below 1")
         self._powers = powers.astype(np.float64)
-        self._history = [self._tables(k) for k in range(GROUPS)]
+        self._history, self._current = self._tables()
 
-    def _tables(self, codebook: int) -> tuple[Floats, Floats]:
+    def _tables(self) -> tuple[Floats, Floats]:
         """What layer 0 of earlier frames, and of this one, adds to hidden sums of layer 0.
 
-        Lags [2 frames, 2 groups, 1025, hidden] and, for the second group, [1025, hidden].
+        [2 frames, 2 groups, 1025, 2 hidden], for both codebooks side by side; and what codebook 0
+        adds to those of codebook 1, [1025, hidden].
         """
-        columns = self._first[0][codebook]
-        words = self.codewords[:GROUPS]
+        columns, words = np.concatenate(self._first[0][:GROUPS], axis=1), self.codewords[:GROUPS]
         earlier = columns[: LAGS * LATENT].reshape(LAGS, GROUPS, SIZE, -1)
-        return words[None] @ earlier, words[0] @ columns[2 * LATENT : 2 * LATENT + SIZE]
+        current = self._first[0][1][LAGS * LATENT : LAGS * LATENT + SIZE]
+        return words[None] @ earlier, words[0] @ current
 
-    def first_layer(self, codebook: int, before: Array, same: Array) -> Floats:
-        """Hidden sums [n, hidden] of a codebook of layer 0.
+    def first_layer(self, before: Array) -> Floats:
+        """Hidden sums [n, 2, hidden] of layer 0, without what `same_frame` adds.
 
         Args:
-            codebook: 0 or 1.
             before: [n, 2, 2], the indices of codebooks 0 and 1 two frames and one frame before.
-            same: [n], the index of codebook 0 in the same frame; only codebook 1 sees it.
         """
-        lags, current = self._history[codebook]
-        sums = np.repeat(self._first[1][codebook : codebook + 1], len(before), axis=0)
+        sums = np.tile(self._first[1][:GROUPS].reshape(-1), (len(before), 1))
         for lag in range(LAGS):
             for group in range(GROUPS):
-                sums += lags[lag, group].take(before[:, lag, group], axis=0, mode="wrap")
-        if codebook:
-            sums += current.take(same, axis=0, mode="wrap")
-        return sums
+                sums += self._history[lag, group].take(before[:, lag, group], 0, mode="wrap")
+        return sums.reshape(len(before), GROUPS, sums.shape[1] // GROUPS)
+
+    def same_frame(self, indices: Array) -> Floats:
+        """What indices [n] of codebook 0 add to hidden sums of codebook 1: [n, hidden]."""
+        added: Floats = self._current.take(indices, axis=0, mode="wrap")
+        return added
 
     def deeper_layer(self, codebook: int, totals: Floats, previous: Array) -> Floats:
         """Hidden sums [T, hidden] of a codebook of layer 1 and on.
@@ -115,22 +115,8 @@ class ContextModel:
         sums += bias[codebook]
         return sums
 
-    def distribution(self, codebook: int, sums: Floats) -> NDArray[np.float64]:
-        """Counts of every codeword beyond the one it has anyway: [n, 1024] of hidden sums [n, .].
-
-        Rows hold whole numbers that sum to 2**24 - 1024, as `ncodec.entropy.dense` wants them.
-        """
-        return share_out(self._weights(codebook, sums))
-
-    def bits(self, codebook: int, sums: Floats, symbols: Array) -> NDArray[np.float64]:
-        """What symbols [n] cost after hidden sums [n, .], but for rounding to whole counts."""
-        weights = self._weights(codebook, sums)
-        chosen = weights[np.arange(len(symbols)), symbols]
-        bits: NDArray[np.float64] = np.log2(weights.sum(axis=1) / chosen)
-        return bits
-
-    def _weights(self, codebook: int, sums: Floats) -> NDArray[np.float64]:
-        """Relative probabilities [n, 1024], whole numbers 1..2**18."""
+    def weights(self, codebook: int, sums: Floats) -> NDArray[np.float64]:
+        """How likely every codeword is after hidden sums [n, .]: [n, 1024], 1..2**18."""
         hidden = np.floor(sums * self._first[2][codebook]).clip(0, MAX_CODE)
         matrix, bias, scale = self._second
         outputs = hidden @ matrix[codebook]
@@ -145,23 +131,6 @@ class ContextModel:
         start = codebook % GROUPS * SIZE
         words = self.codewords[codebook].take(indices, axis=0, mode="wrap")
         totals[:, start : start + SIZE] += words
-
-
-def share_out(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Whole numbers in proportion to weights [n, m], each row 2**24 - m in total.
-
-    Weights are whole numbers of at most 2**28 in a row. Overwrites them.
-    """
-    sums = np.cumsum(weights, axis=1, out=weights)
-    # Exact: the product is below 2**53, and no quotient comes as near below an integer as the
-    # division may be wrong (2**-28 against 2**-29).
-    total = sums[:, -1:].copy()
-    sums *= TOTAL - weights.shape[1]
-    sums /= total
-    bounds = np.floor(sums, out=sums)
-    shares = bounds.copy()
-    shares[:, 1:] -= bounds[:, :-1]
-    return shares
 
 
 def _layer(

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ncodec.codecs.grvq_contexts import CODEBOOKS, share_out
+from ncodec.codecs.grvq_contexts import CODEBOOKS
 from ncodec.entropy.dense import DenseDecoder, DenseEncoder
 
 VARIED = CODEBOOKS + 1
@@ -24,18 +24,22 @@ _LAST = len(STEP_WEIGHTS) - 1
 def _step_table() -> NDArray[np.float64]:
     values = np.arange(CODEBOOKS + 1)
     distance = np.abs(values[:, None] - values).clip(max=_LAST)
-    return share_out(np.array(STEP_WEIGHTS, np.float64)[distance])
+    table: NDArray[np.float64] = np.array(STEP_WEIGHTS, np.float64)[distance]
+    return table
 
 
 _STEPS = _step_table()
-_FIRST = share_out(np.ones((1, CODEBOOKS + 1)))
+
+
+def _first() -> NDArray[np.float64]:
+    return np.ones((1, CODEBOOKS + 1))
 
 
 def _modes(nominal: int) -> NDArray[np.float64]:
     weights = np.ones((1, VARIED + 1))
     if nominal != ANY:
         weights[0, nominal] = NOMINAL_WEIGHT
-    return share_out(weights)
+    return weights
 
 
 def encode_counts(encoder: DenseEncoder, counts: Counts, nominal: int) -> None:
@@ -46,7 +50,7 @@ def encode_counts(encoder: DenseEncoder, counts: Counts, nominal: int) -> None:
     mode = int(counts[0]) if steady else VARIED
     encoder.encode(np.array([mode], np.int32), _modes(nominal))
     if not steady:
-        encoder.encode(counts[:1].astype(np.int32), _FIRST)
+        encoder.encode(counts[:1].astype(np.int32), _first())
         encoder.encode(counts[1:].astype(np.int32), _STEPS[counts[:-1]])
 
 
@@ -59,15 +63,15 @@ def decode_counts(decoder: DenseDecoder, frames: int, nominal: int) -> Counts:
     if mode != VARIED:
         counts[:] = mode
         return counts
-    last = int(decoder.decode(_FIRST)[0])
+    last = int(decoder.decode(_first())[0])
     for frame in range(frames):
         if frame:
-            last = int(decoder.decode(_STEPS[last : last + 1])[0])
+            last = int(decoder.decode(_STEPS[[last]])[0])
         counts[frame] = last
     return counts
 
 
 def step_bits() -> NDArray[np.float64]:
     """Bits that a count costs after another: [before, count]."""
-    bits: NDArray[np.float64] = 24 - np.log2(_STEPS + 1)
+    bits: NDArray[np.float64] = np.log2(_STEPS.sum(axis=1, keepdims=True) / _STEPS)
     return bits

@@ -16,6 +16,8 @@ from ncodec.container import AudioHeader, ChunkKind, Header, pack
 
 NUMBER = 2
 """Of the codec, in files."""
+PILOTS = 6
+"""Chunks that are coded first to see how far estimates are off."""
 PRICES = 1000
 """Prices of a bit that are tried, the dearest first: at the ends all frames are alike."""
 OCTAVE = 24
@@ -23,8 +25,8 @@ OCTAVE = 24
 PARTS = 50
 """Steps from a price to the next: more and more of each second has the lower one."""
 STEPS = PRICES * PARTS
-OVERHEAD, HEAD = 4.7, 18
-"""Bytes beside the indices, of a chunk and of a file; only estimates are made with them."""
+OVERHEAD, ENTRY, HEAD = 4.7, 3, 18
+"""Bytes beside the indices of a chunk, of those in the directory, and of a file: for estimates."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +80,25 @@ class CeilingSearch:
         if not seconds and target.kind == "kbps":
             return Fit(self._file(STEPS), STEPS, None)
         ceiling = target.value if target.kind == "size" else target.value * seconds * 125
-        return fit_below(self._file, self._estimate, STEPS, ceiling, words)
+        return fit_below(self._file, self._estimate, self._sample, STEPS, ceiling, words)
 
     def _file(self, step: int) -> bytes:
         counts = self._counts(step)
         plan = replace(self._plan, nominal=nominal_count(counts))
-        chunks = zip(self._frames.codes, counts, strict=True)
-        codes = (Codes(chunk.indices, np.minimum(count, chunk.counts)) for chunk, count in chunks)
-        return self._writer.file([self._writer.payload(c, plan.nominal) for c in codes], plan)
+        payloads = [self._payload(index, row, plan.nominal) for index, row in enumerate(counts)]
+        return self._writer.file(payloads, plan)
+
+    def _payload(self, index: int, counts: Counts, nominal: int) -> bytes:
+        codes = self._frames.codes[index]
+        return self._writer.payload(Codes(codes.indices, np.minimum(counts, codes.counts)), nominal)
+
+    def _sample(self, step: int) -> float:
+        """Of a few chunks, the true size in parts of the estimate."""
+        counts = self._counts(step)
+        nominal, spacing = nominal_count(counts), -(-len(counts) // PILOTS)
+        indexes = range(spacing // 2, len(counts), spacing)
+        true = sum(len(self._payload(i, counts[i], nominal)) + ENTRY for i in indexes)
+        return true / sum(self._guess(i, counts[i]) for i in indexes)
 
     def _counts(self, step: int) -> list[Counts]:
         """Counts of every chunk: those of a price, and at first those of the next lower one."""
@@ -103,8 +116,11 @@ class CeilingSearch:
         return self._known[number]
 
     def _estimate(self, step: int) -> float:
-        bits = self._frames.bits(self._counts(step))
-        return bits / 8 + OVERHEAD * len(self._frames.codes) + HEAD
+        return HEAD + sum(map(self._guess, range(len(self._frames.codes)), self._counts(step)))
+
+    def _guess(self, index: int, counts: Counts) -> float:
+        """About how many bytes a chunk takes."""
+        return OVERHEAD + self._frames.bits(index, counts) / 8
 
 
 def _joined(early: Counts, late: Counts, part: int) -> Counts:

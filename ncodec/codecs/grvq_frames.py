@@ -56,12 +56,9 @@ class Frames:
         channels = len(self.codes[0].counts)
         return list(counts.reshape(len(counts) // channels, channels, errors.shape[1]))
 
-    def bits(self, counts: Sequence[Counts]) -> float:
-        """About what the indices cost with so many codebooks."""
-        return sum(
-            float(bits[np.arange(CODEBOOKS) < count[..., None]].sum())
-            for bits, count in zip(self._bits, counts, strict=True)
-        )
+    def bits(self, index: int, counts: Counts) -> float:
+        """About what the indices of a chunk cost with so many codebooks."""
+        return float(self._bits[index][np.arange(CODEBOOKS) < counts[..., None]].sum())
 
 
 def _spread(frames: int) -> Floats:

@@ -22,7 +22,7 @@ from ncodec.codecs.grvq_contexts import (
     Indices,
 )
 from ncodec.codecs.grvq_counts import Counts, decode_counts, encode_counts
-from ncodec.entropy.dense import DenseDecoder, DenseEncoder
+from ncodec.entropy.dense import DenseDecoder, DenseEncoder, code_lengths
 from ncodec.errors import EntropyDesyncError
 
 
@@ -86,43 +86,49 @@ class IndexCoder:
 
     def _encode_channel(self, encoder: DenseEncoder, indices: Indices, counts: Counts) -> None:
         there = indices[:, :GROUPS] != MISSING
-        first = [self.contexts.distribution(*pair) for pair in enumerate(self._first(indices))]
+        first = [self.contexts.weights(*pair) for pair in enumerate(self._first(indices))]
         encoder.encode(indices[:, :GROUPS][there].astype(np.int32), np.stack(first, axis=1)[there])
         for codebook, frames, sums in self._deeper(indices, counts):
-            extra = self.contexts.distribution(codebook, sums)
-            encoder.encode(indices[frames, codebook].astype(np.int32), extra)
+            symbols = indices[frames, codebook].astype(np.int32)
+            encoder.encode(symbols, self.contexts.weights(codebook, sums))
 
     def _decode_channel(self, decoder: DenseDecoder, indices: Indices, counts: Counts) -> None:
         """Fill `indices`, all of them missing so far."""
         before = np.full((1, LAGS, GROUPS), MISSING, np.int16)
         for frame, count in enumerate(counts.tolist()):
-            row = indices[frame : frame + 1]
+            row, sums = indices[frame : frame + 1], self.contexts.first_layer(before)
             for codebook in range(min(count, GROUPS)):
-                sums = self.contexts.first_layer(codebook, before, row[:, 0])
-                row[:, codebook] = decoder.decode(self.contexts.distribution(codebook, sums))
+                if codebook:
+                    sums[:, codebook] += self.contexts.same_frame(row[:, 0])
+                weights = self.contexts.weights(codebook, sums[:, codebook])
+                row[:, codebook] = decoder.decode(weights)
             before[:, 0] = before[:, 1]
             before[:, 1] = row[:, :GROUPS]
         for codebook, frames, sums in self._deeper(indices, counts):
-            extra = self.contexts.distribution(codebook, sums)
-            indices[frames, codebook] = decoder.decode(extra)
+            weights = self.contexts.weights(codebook, sums)
+            indices[frames, codebook] = decoder.decode(weights)
 
     def _channel_prices(self, indices: Indices, counts: Counts) -> Floats:
         known = _masked(indices, counts)
         bits = np.zeros(known.shape, np.float32)
         for codebook, sums in enumerate(self._first(known)):
             there = np.flatnonzero(counts > codebook)
-            found = self.contexts.bits(codebook, sums[there], known[there, codebook])
-            bits[there, codebook] = found
+            bits[there, codebook] = self._prices(known[there, codebook], codebook, sums[there])
         for codebook, frames, sums in self._deeper(known, counts):
-            bits[frames, codebook] = self.contexts.bits(codebook, sums, known[frames, codebook])
+            bits[frames, codebook] = self._prices(known[frames, codebook], codebook, sums)
         return bits
+
+    def _prices(self, indices: Indices, codebook: int, sums: Floats) -> NDArray[np.float64]:
+        return code_lengths(indices.astype(np.int32), self.contexts.weights(codebook, sums))
 
     def _first(self, indices: Indices) -> list[Floats]:
         """Hidden sums [T, .] of both codebooks of layer 0."""
         padded = np.full((len(indices) + LAGS, GROUPS), MISSING, np.int16)
         padded[LAGS:] = indices[:, :GROUPS]
         before = np.stack([padded[lag : lag + len(indices)] for lag in range(LAGS)], axis=1)
-        return [self.contexts.first_layer(k, before, indices[:, 0]) for k in range(GROUPS)]
+        sums = self.contexts.first_layer(before)
+        sums[:, 1] += self.contexts.same_frame(indices[:, 0])
+        return [sums[:, codebook] for codebook in range(GROUPS)]
 
     def _deeper(
         self, indices: Indices, counts: Counts

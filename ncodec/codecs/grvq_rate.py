@@ -25,6 +25,7 @@ class Fit:
 def fit_below(
     attempt: Callable[[int], bytes],
     estimate: Callable[[int], float],
+    sample: Callable[[int], float],
     last: int,
     ceiling: float,
     what: Callable[[float], str],
@@ -34,6 +35,7 @@ def fit_below(
     Args:
         attempt: the whole file at a step, 0..last.
         estimate: about how many bytes that is; rises with the step.
+        sample: roughly the true size at a step in parts of the estimate, found with less effort.
         last: the last step.
         ceiling: bytes.
         what: words for so many bytes, in the user's unit.
@@ -42,9 +44,11 @@ def fit_below(
         OptionError: even the smallest file is larger.
     """
     known: dict[int, bytes] = {}
-    guess, ratio, low, high = cache(estimate), 1.0, -1, last + 1
+    guess, low, high = cache(estimate), -1, last + 1
+    ratio = sample(_highest(guess, last, ceiling))
     while len(known) < TRIALS and high - low > 1:
-        step = min(max(_highest(guess, last, ceiling / ratio), low + 1), high - 1)
+        aim = (1 - CLOSE / 3) * ceiling / ratio
+        step = min(max(_highest(guess, last, aim), low + 1), high - 1)
         data = known[step] = attempt(step)
         ratio = len(data) / max(guess(step), 1.0)
         low, high = (step, high) if len(data) <= ceiling + ROUNDING else (low, step)

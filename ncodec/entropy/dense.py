@@ -1,67 +1,79 @@
 """The range coder for short payloads: a distribution of its own for every symbol, bytes to the end.
 
-`Encoder` suits many symbols that share few tables; here each symbol brings counts of its own, made
-by a predictor from the symbols before it. The coder is the same, but a payload of a few dozen
-bytes can't afford its habit of ending on a 32-bit word: `finish` gives the shortest string of
-bytes that decodes to the same symbols, followed by a digest of one byte. Words are big-endian, so
-that a string of bytes is the beginning of a number.
+`Encoder` suits many symbols that share few tables; here each symbol brings weights of its own,
+made by a predictor from the symbols before it. The coder is the same, in Python's whole numbers. A
+payload of a few dozen bytes can't afford to end on a 32-bit word: `finish` gives the shortest
+string of bytes that decodes to the same symbols, followed by a digest of one byte.
 """
 
-import constriction
 import numpy as np
 from numpy.typing import NDArray
 
 from ncodec.entropy.coder import symbols_crc
+from ncodec.entropy.tables import PRECISION, TOTAL
 from ncodec.errors import CorruptFileError, EntropyDesyncError
 
-_STATE_BITS, _WORD_BITS, _WORD_BYTES = 64, 32, 4
-_FAMILY = constriction.stream.model.Categorical(perfect=False)
+STATE_BITS, WORD_BITS = 64, 32
+MAX_SUM = 1 << 28
+_SMALL = 1 << WORD_BITS
 
-Extra = NDArray[np.float64]
-"""[n, m], whole numbers >= 0: of 2**24 counts, what each of m symbols has beyond the one that it
-has anyway. A row sums to 2**24 - m."""
+Symbols = NDArray[np.int32]
+Weights = NDArray[np.float64]
+"""[n, m]: how likely each of m symbols is; whole numbers, in a row 1..2**28 in total."""
 
 
 class DenseEncoder:
     """Codes symbols under a distribution each.
 
     Example:
-        >>> extra = np.array([[2**23 - 1, 2**22 - 1, 2**22 - 1]] * 4, np.float64)
+        >>> weights = np.array([[2.0, 1, 1]] * 4)
         >>> encoder = DenseEncoder()
-        >>> encoder.encode(np.array([0, 1, 2, 0], np.int32), extra)
+        >>> encoder.encode(np.array([0, 1, 2, 0], np.int32), weights)
         >>> payload = encoder.finish()
         >>> len(payload)
         2
-        >>> DenseDecoder(payload).decode(extra).tolist()
+        >>> DenseDecoder(payload).decode(weights).tolist()
         [0, 1, 2, 0]
     """
 
     def __init__(self) -> None:
         """Start an empty payload."""
-        self._coder = constriction.stream.queue.RangeEncoder()
+        self._low, self._width, self._bits = 0, (1 << STATE_BITS) - 1, STATE_BITS
         self._crc = 0
 
-    def encode(self, symbols: NDArray[np.int32], extra: Extra) -> None:
-        """Append symbols [n], each an index into its row of `extra`; the caller sees to that."""
-        if len(symbols):
-            self._coder.encode(symbols, _FAMILY, extra)
+    def encode(self, symbols: Symbols, weights: Weights) -> None:
+        """Append symbols [n], each an index into its row of `weights` (which it overwrites).
+
+        The caller sees to it that weights and symbols are what they must be.
+        """
+        self.append(symbols, *_intervals(symbols, weights))
+
+    def append(self, symbols: Symbols, starts: list[int], counts: list[int]) -> None:
+        """Symbols with `counts` of all 2**24 counts, after others that have `starts`."""
+        low, width, bits = self._low, self._width, self._bits
+        for start, count in zip(starts, counts, strict=True):
+            part = width >> PRECISION
+            low += part * start
+            width = part * count
+            if width < _SMALL:
+                low, width, bits = low << WORD_BITS, width << WORD_BITS, bits + WORD_BITS
+        self._low, self._width, self._bits = low, width, bits
         self._crc = symbols_crc(symbols, self._crc)
 
     def finish(self) -> bytes:
         """The shortest bytes that decode to the symbols, then the low byte of their CRC-32."""
-        return _shortest(*self._interval()) + bytes([self._crc & 0xFF])
+        return self._shortest() + bytes([self._crc & 0xFF])
 
-    def _interval(self) -> tuple[int, int, int]:
-        """Numbers [low, high) of so many bits that all decode to the symbols so far."""
-        position, (lower, width) = self._coder.pos()
-        bits = _WORD_BITS * position + _STATE_BITS
-        words: NDArray[np.uint32] = self._coder.get_compressed()
-        point = int.from_bytes(words.astype(">u4").tobytes(), "big")
-        point <<= bits - _WORD_BITS * len(words)
-        # The state has the interval's lower end without the words before it, which a carry may
-        # still change; the coder's own choice lies in the interval and tells them.
-        low = point - (point - lower) % (1 << _STATE_BITS)
-        return low, low + width, bits
+    def _shortest(self) -> bytes:
+        """The shortest bytes that, with zeros after them, lie in the coder's interval."""
+        if not self._low:
+            return b""
+        # Where the numbers just below the interval and last in it first differ, a number in it has
+        # a one and then only zeros.
+        zeros = (self._low - 1 ^ self._low + self._width - 1).bit_length() - 1
+        length = -(-(self._bits - zeros) // 8)
+        number = -(-self._low >> self._bits - 8 * length)
+        return number.to_bytes(length, "big")
 
 
 class DenseDecoder:
@@ -72,25 +84,49 @@ class DenseDecoder:
         if not payload:
             raise CorruptFileError("an entropy-coded chunk is empty")
         self._payload = payload
-        data = payload[:-1]
-        words = np.frombuffer(data + bytes(-len(data) % _WORD_BYTES), ">u4").astype(np.uint32)
-        self._coder = constriction.stream.queue.RangeDecoder(words)
+        self._place = STATE_BITS // 8
+        self._width = (1 << STATE_BITS) - 1
+        # The number that the bytes stand for, less the interval's lower end.
+        self._offset = self._word(0, STATE_BITS // 8)
         self._again = DenseEncoder()
 
-    def decode(self, extra: Extra) -> NDArray[np.int32]:
-        """Decode one symbol for each row of `extra`: int32 [n].
+    def decode(self, weights: Weights) -> Symbols:
+        """Decode one symbol for each row of `weights` (which it overwrites): int32 [n].
 
         Raises:
             CorruptFileError: no encoder writes such a payload.
         """
-        if not len(extra):
-            return np.zeros(0, np.int32)
-        try:
-            symbols: NDArray[np.int32] = self._coder.decode(_FAMILY, extra)
-        except AssertionError as error:
-            raise CorruptFileError("entropy-coded data is damaged") from error
-        self._again.encode(symbols, extra)
+        symbols = np.empty(len(weights), np.int32)
+        starts, counts = [], []
+        for index, bounds in enumerate(_bounds(weights)):
+            symbols[index], start, count = self._next(bounds)
+            starts.append(start)
+            counts.append(count)
+        self._again.append(symbols, starts, counts)
         return symbols
+
+    def _next(self, bounds: NDArray[np.float64]) -> tuple[int, int, int]:
+        """A symbol, where its counts start, and how many they are."""
+        part = self._width >> PRECISION
+        target = self._offset // part
+        if target >= TOTAL:
+            raise CorruptFileError("entropy-coded data is damaged")
+        symbol = int(bounds.searchsorted(target, "right"))
+        start = int(bounds[symbol - 1]) if symbol else 0
+        count = int(bounds[symbol]) - start
+        self._offset -= part * start
+        self._width = part * count
+        if self._width < _SMALL:
+            word = self._word(self._place, WORD_BITS // 8)
+            self._offset = self._offset << WORD_BITS | word
+            self._width <<= WORD_BITS
+            self._place += WORD_BITS // 8
+        return symbol, start, count
+
+    def _word(self, place: int, size: int) -> int:
+        """The bytes at a place as a number; zeros after the end."""
+        data = self._payload[place : min(place + size, len(self._payload) - 1)]
+        return int.from_bytes(data.ljust(size, b"\0"), "big")
 
     def finish(self) -> None:
         """Check that the payload is the very one that an encoder writes for these symbols.
@@ -109,11 +145,39 @@ class DenseDecoder:
             raise CorruptFileError("an entropy-coded chunk holds other data than its symbols need")
 
 
-def _shortest(low: int, high: int, bits: int) -> bytes:
-    """The shortest bytes that, with zero bits after them, are a number of `bits` in [low, high)."""
-    for length in range(bits // 8):
-        shift = bits - 8 * length
-        number = -(-low >> shift)
-        if number << shift < high:
-            return number.to_bytes(length, "big")
-    return low.to_bytes(bits // 8, "big")
+def _intervals(symbols: Symbols, weights: Weights) -> tuple[list[int], list[int]]:
+    """Where each symbol's counts start among 2**24, and how many they are."""
+    if not len(symbols):
+        return [], []
+    sums = np.cumsum(weights, axis=1, out=weights)
+    row = np.arange(len(symbols))
+    before = np.where(symbols > 0, sums[row, symbols - 1], 0)
+    starts = _shared(before, sums[:, -1], weights.shape[1]) + symbols
+    stops = _shared(sums[row, symbols], sums[:, -1], weights.shape[1]) + symbols + 1
+    return starts.astype(np.int64).tolist(), (stops - starts).astype(np.int64).tolist()
+
+
+def _bounds(weights: Weights) -> Weights:
+    """Where the counts of each symbol end: [n, m], the last 2**24."""
+    sums = np.cumsum(weights, axis=1, out=weights)
+    bounds = _shared(sums, sums[:, -1:].copy(), weights.shape[1])
+    bounds += np.arange(1, weights.shape[1] + 1)
+    return bounds
+
+
+def _shared(sums: Weights, total: Weights, size: int) -> Weights:
+    """Whole parts of sums / total (2**24 - size); overwrites `sums`.
+
+    Exact: the product is below 2**53, and no quotient comes as near below an integer as the
+    division may be wrong (2**-28 against 2**-29).
+    """
+    sums *= TOTAL - size
+    sums /= total
+    return np.floor(sums, out=sums)
+
+
+def code_lengths(symbols: Symbols, weights: Weights) -> NDArray[np.float64]:
+    """Bits that symbols [n] cost, but for rounding to whole counts."""
+    chosen = weights[np.arange(len(symbols)), symbols]
+    bits: NDArray[np.float64] = np.log2(weights.sum(axis=1) / chosen)
+    return bits
