@@ -40,9 +40,9 @@ def symbols_digest(codec: HyperpriorCodec, reader: Reader, grid: TileGrid, order
     chunks = reader.of_kind("L")
     for index in tile_order(grid, order):
         box = grid.box(index).align(STRIDE).divide(STRIDE)
-        payload, rate = reader.read(chunks[index]), reader.header.media.rate
+        payload, rate = reader.read(chunks[index]), reader.picture.rate
         symbols = codec.latents.decode_symbols(payload, box.height, box.width, rate)
-        found[index] = [symbols.hyper.astype("<i4"), symbols.latent.astype("<i4")]
+        found[index] = [symbol.astype("<i4") for symbol in vars(symbols).values()]
     hasher = hashlib.sha256()
     for index in sorted(found):
         for array in found[index]:
@@ -73,7 +73,7 @@ def main() -> None:
     digests = {}
     for path in sorted(streams.glob("*.ncd")):
         reader = Reader(path.read_bytes())
-        media = reader.header.media
+        media = reader.picture
         grid = TileGrid(media.width, media.height, media.tile)
         digests[path.stem] = symbols_digest(codec, reader, grid, order)
         np.save(out / f"{path.stem}.npy", pixels(codec, reader, grid, order))

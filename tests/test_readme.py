@@ -5,13 +5,13 @@ import shlex
 import shutil
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import PIL.Image
 import pytest
 
 from ncodec.cli import app
+from ncodec.training.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -89,8 +89,10 @@ def test_the_training_command_is_understood(clone: Path, monkeypatch: pytest.Mon
 
         stopped = False
 
-        def __init__(self, data: Path, out: Path, fields: dict[str, Any], *_: object) -> None:
-            self.counters = {"step": fields["steps"]}
+        def __init__(
+            self, entry: object, data: Path, out: Path, settings: Settings, *_: object
+        ) -> None:
+            self.counters = {"step": settings.steps}
             started.append((data, out))
 
         def run(self) -> None:

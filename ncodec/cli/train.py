@@ -80,7 +80,7 @@ def train(
         "batch": batch,
         "crop": crop,
         "learning_rate": learning_rate,
-        "start": start and str(start),
+        "start": None if start is None else str(start),
         "seed": seed,
         "compile": compile,
     }

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ncodec.codecs.base import Encoded, Progress, Region, Target
-from ncodec.codecs.hyperprior_latents import MEANING, RATE_STEPS, LatentCoder
+from ncodec.codecs.hyperprior_latents import MEANING, LatentCoder
+from ncodec.codecs.hyperprior_scales import RATE_STEPS
 from ncodec.codecs.memory import release_freed
 from ncodec.codecs.picture_file import pack_picture, read_alpha, read_metadata, tile_chunks
 from ncodec.codecs.rate_search import highest_below, lowest_reaching
@@ -22,7 +23,7 @@ from ncodec.codecs.weights import load_module, read_verified
 from ncodec.container import Header, ImageHeader, Limits, Reader
 from ncodec.errors import BitstreamError, CorruptFileError, InputError, LimitExceededError
 from ncodec.media import Image, Lost
-from ncodec.models.blocks import lay_out
+from ncodec.models.blocks import lay_out, narrow
 from ncodec.models.hyperprior import STRIDE, Hyperprior
 
 TILE = 1024
@@ -97,7 +98,7 @@ class HyperpriorCodec:
     ) -> Image:
         """Decode a file or a region of it; see `ImageCodec.decompress`."""
         job = _DecodeJob(self, reader, partial)
-        box = region_box(region, reader.header.media.width, reader.header.media.height)
+        box = region_box(region, reader.picture.width, reader.picture.height)
         with plain_float32():
             return job.picture(box, progress)
 
@@ -120,9 +121,9 @@ class HyperpriorCodec:
         planes = pixels.permute(2, 0, 1)[None].float() / 255 - 0.5
         padding = (0, -seen.width % STRIDE, 0, -seen.height % STRIDE)
         planes = F.pad(planes, padding, mode="replicate")
-        y: Tensor = self.model.analysis(
-            planes.contiguous(memory_format=torch.channels_last), self.model.spread
-        )
+        planes = planes.contiguous(memory_format=torch.channels_last)
+        with narrow(self.device):
+            y: Tensor = self.model.analysis(planes, self.model.spread)
         rows, columns = box.align(STRIDE).move(seen.left, seen.top).divide(STRIDE).slices
         return y[:, :, rows, columns]
 
@@ -130,7 +131,8 @@ class HyperpriorCodec:
     def synthesise(self, latent: Tensor, step: int, crop: Box) -> Pixels:
         """Pixels `crop` (relative to the latent's corner) of a latent: uint8 [H, W, 3]."""
         rate = torch.tensor([step / (RATE_STEPS - 1)], device=self.device)
-        planes = self.model.synthesis(latent, rate)[0]
+        with narrow(self.device):
+            planes = self.model.synthesis(latent, rate)[0]
         rows, columns = crop.slices
         levels = ((planes[:, rows, columns] + 0.5) * 255).round_().clamp_(0, 255).nan_to_num_(0.0)
         pixels: Pixels = levels.to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
@@ -178,9 +180,11 @@ class _EncodeJob:
 
     @torch.inference_mode()
     def _tile(self, index: int, step: int) -> bytes:
-        payload, symbols = self.codec.latents.encode(self._analysed(index), step)
+        latent = self._analysed(index)
+        payload, symbols = self.codec.latents.encode(latent, step)
         if self.verify:
-            self.codec.latents.verify(payload, symbols, step)
+            size = (latent.shape[-2], latent.shape[-1])
+            self.codec.latents.verify(payload, symbols, size, step)
         return payload
 
     def _analysed(self, index: int) -> Tensor:
@@ -201,7 +205,7 @@ class _DecodeJob:
 
     def __init__(self, codec: HyperpriorCodec, reader: Reader, partial: bool) -> None:
         self.codec, self.reader, self.partial = codec, reader, partial
-        media = reader.header.media
+        media = reader.picture
         if media.rate >= RATE_STEPS:
             raise CorruptFileError(f"rate step {media.rate}: steps end at {RATE_STEPS - 1}")
         self.step = media.rate
@@ -224,7 +228,7 @@ class _DecodeJob:
         """The pixels of `box` with alpha, metadata, warnings and lost tiles."""
         metadata, warnings = read_metadata(self.reader)
         alpha, complaint = self._alpha()
-        media = self.reader.header.media
+        media = self.reader.picture
         channels = (1 if media.grey else 3) + (alpha is not None)
         tiles = list(self.grid.touching(box))
         self._first_real(tiles)  # Memory for all pixels only once a tile proved to be real.

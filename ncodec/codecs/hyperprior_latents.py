@@ -1,22 +1,29 @@
 """Latents of one tile to bytes and back, for the `hyperprior` codec.
 
-What chooses entropy tables is integer from end to end: the hyperlatent's symbols, their
-multiplier, the network from them to scale indexes, the offset of the rate. Everything else is
+What chooses entropy tables is integer from end to end (`hyperprior_scales`). Everything else is
 float and moves pixels by a hair at most.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ncodec.codecs.checkerboard import Checkerboard, as_columns, as_rows, checkerboard
+from ncodec.codecs.hyperprior_scales import (
+    KNOT_STEPS,
+    RATE_STEPS,
+    ScaleIndexes,
+    TileScales,
+    interpolate,
+)
 from ncodec.codecs.weights import Arrays, array
 from ncodec.entropy import Decoder, Encoder, Tables
-from ncodec.entropy.integer_network import IntegerNetwork
 from ncodec.errors import EntropyDesyncError, ModelMismatchError
+from ncodec.models.blocks import bias_of, narrow
 from ncodec.models.hyperprior import (
     HYPER,
     HYPER_STRIDE,
@@ -27,12 +34,8 @@ from ncodec.models.hyperprior import (
     STRIDE,
     Hyperprior,
 )
+from ncodec.models.transforms import cross
 
-KNOT_STEPS = 100
-RATE_STEPS = KNOT_STEPS * (KNOTS - 1) + 1
-"""Rate steps 0..800: an eighth of a unit of quality each."""
-INDEX_FRACTION = 16
-"""The integer network's steps to one scale index."""
 HYPER_FRACTION = 64
 MULTIPLIER_BITS = 12
 """Hyperlatents enter the networks as (symbol * multiplier) / 2**12, in 64ths."""
@@ -45,64 +48,55 @@ MEANING = ("hyper_mean.", "context.", "log_gain.", "spread")
 """Float weights that the model id covers: the others may improve and old files only gain."""
 
 
-def interpolate(table: NDArray[Any], step: int) -> NDArray[np.int64]:
-    """Row of an integer table [KNOTS, C] at a rate step, in exact integer arithmetic: int64 [C]."""
-    knot = min(step // KNOT_STEPS, KNOTS - 2)
-    weight = step - knot * KNOT_STEPS
-    mixed = table[knot].astype(np.int64) * (KNOT_STEPS - weight)
-    row: NDArray[np.int64] = (mixed + table[knot + 1].astype(np.int64) * weight) // KNOT_STEPS
-    return row
-
-
 @dataclass(frozen=True)
 class Symbols:
-    """The integers of one tile: hyperlatent [N, ceil(h/4), ceil(w/4)] and latent [M, h, w]."""
+    """The integers of one tile: hyperlatent [N, ceil(h/4), ceil(w/4)], both halves [n, M]."""
 
     hyper: NDArray[np.int32]
-    latent: NDArray[np.int32]
+    anchors: NDArray[np.int32]
+    others: NDArray[np.int32]
 
 
 class LatentCoder:
     """Entropy coding of latents [1, M, h, w] under a variable-rate hyperprior."""
 
     def __init__(self, model: Hyperprior, arrays: Arrays, device: torch.device) -> None:
-        """Take tables and the exact network from a weights file's arrays, and self-test it."""
+        """Take tables and the exact networks from a weights file's arrays, and self-test them."""
         self.model, self.device = model, device
         self.tables = Tables.from_arrays(arrays, "entropy/latent")
         self.hyper_tables = Tables.from_arrays(arrays, "entropy/hyper")
-        self.network = IntegerNetwork.from_arrays(arrays, "entropy/scale")
+        self.scales = ScaleIndexes(arrays)
         if self.tables.rows != SCALES or self.hyper_tables.rows != KNOTS * HYPER:
             raise ModelMismatchError("weights: tables do not fit the hyperprior")
-        self.scale_offset = array(arrays, "entropy/scale_offset", np.int16, (KNOTS, LATENTS))
         self.multiplier = array(arrays, "entropy/hyper_multiplier", np.int32, (KNOTS, HYPER))
-        if self.multiplier.min() < 1 or self.network.input_channels != HYPER:
-            raise ModelMismatchError("weights: multipliers or network do not fit the hyperprior")
+        if self.multiplier.min() < 1:
+            raise ModelMismatchError("weights: a multiplier of the hyperlatent is below 1")
         centroid = array(arrays, "latent/centroid", np.float32, (SCALES, CENTROIDS))
+        self.cross = cross(model.context.around.weight)
         self.centroid = torch.from_numpy(centroid.copy())
         self.threshold = torch.from_numpy(thresholds(self.tables, centroid))
 
     def encode(self, y: Tensor, step: int) -> tuple[bytes, Symbols]:
         """Latent [1, M, h, w] at a rate step -> payload and the symbols in it."""
         hyper = self._quantise_hyper(y, step)
-        fixed, size = self._fixed_point(hyper, step), (y.shape[-2], y.shape[-1])
-        indexes, features = self._indexes(fixed, step, size), self._features(fixed, size)
-        gain = self._gain(step)
-        rows = torch.from_numpy(indexes).long()
+        fixed = self._fixed_point(hyper, step)
+        scales = self._scales(fixed, step, y.shape[-2], y.shape[-1])
+        board, gain = checkerboard(y.shape[-2], y.shape[-1], self.device), self._gain(step)
+        features = self._features(fixed, board)
+        rows, mean = scales.anchors(), self._anchor_means(features, board)
+        anchors = self._quantise((board.anchors(y) - mean) * gain, rows)
+        known = self._points(anchors, rows) / gain + mean
+        other_rows, mean = scales.others(anchors.long()), self._other_means(features, known, board)
+        others = self._quantise((board.others(y) - mean) * gain, other_rows)
+        symbols = Symbols(hyper, _symbols(anchors), _symbols(others))
+        return self._written(symbols, rows, other_rows, step), symbols
 
-        def dequantise(mean: Tensor) -> Tensor:
-            residual = self._quantise((y - mean) * gain, rows)
-            return self._points(residual, rows) / gain + mean
-
-        mean = self.model.means(features, dequantise)
-        residual = self._quantise((y - mean) * gain, rows)
-        symbols = Symbols(hyper, residual[0].numpy().astype(np.int32))
-        return self._written(symbols, indexes, step), symbols
-
-    def _written(self, symbols: Symbols, indexes: NDArray[np.uint8], step: int) -> bytes:
+    def _written(self, symbols: Symbols, rows: Tensor, other_rows: Tensor, step: int) -> bytes:
         encoder = Encoder()
-        rows = self._hyper_rows(symbols.hyper.shape, step)
-        encoder.encode(symbols.hyper, rows, self.hyper_tables)
-        encoder.encode(symbols.latent, indexes, self.tables)
+        hyper_rows = self._hyper_rows(symbols.hyper.shape, step)
+        encoder.encode(symbols.hyper, hyper_rows, self.hyper_tables)
+        encoder.encode(symbols.anchors, _rows(rows), self.tables)
+        encoder.encode(symbols.others, _rows(other_rows), self.tables)
         return encoder.finish()
 
     def decode_symbols(self, payload: bytes, height: int, width: int, step: int) -> Symbols:
@@ -111,45 +105,72 @@ class LatentCoder:
 
     def decode(self, payload: bytes, height: int, width: int, step: int) -> Tensor:
         """Payload -> dequantised latent [1, M, h, w] on the device."""
-        symbols, indexes = self._decode_symbols(payload, height, width, step)
-        features = self._features(self._fixed_point(symbols.hyper, step), (height, width))
-        rows = torch.from_numpy(indexes).long()
-        points = self._points(torch.from_numpy(symbols.latent)[None].float(), rows)
-        residual = points / self._gain(step)
-        mean = self.model.means(features, lambda mean: residual + mean)
-        return residual + mean
+        symbols, rows, other_rows = self._decode_symbols(payload, height, width, step)
+        board, gain = checkerboard(height, width, self.device), self._gain(step)
+        features = self._features(self._fixed_point(symbols.hyper, step), board)
+        points = self._points(_values(symbols.anchors), rows)
+        anchors = points / gain + self._anchor_means(features, board)
+        points = self._points(_values(symbols.others), other_rows)
+        others = points / gain + self._other_means(features, anchors, board)
+        return board.place(anchors, others)
 
     def _decode_symbols(
         self, payload: bytes, height: int, width: int, step: int
-    ) -> tuple[Symbols, NDArray[np.uint8]]:
+    ) -> tuple[Symbols, Tensor, Tensor]:
+        """The symbols, and the scale indexes of anchors and others."""
         decoder = Decoder(payload)
+        found = self._read(decoder, height, width, step)
+        decoder.finish()
+        return found
+
+    def _read(
+        self, decoder: Decoder, height: int, width: int, step: int
+    ) -> tuple[Symbols, Tensor, Tensor]:
         unit = HYPER_STRIDE // STRIDE
         shape = (HYPER, -(-height // unit), -(-width // unit))
         hyper = decoder.decode(self._hyper_rows(shape, step), self.hyper_tables)
-        indexes = self._indexes(self._fixed_point(hyper, step), step, (height, width))
-        latent = decoder.decode(indexes, self.tables)
-        decoder.finish()
-        return Symbols(hyper, latent), indexes
+        scales = self._scales(self._fixed_point(hyper, step), step, height, width)
+        rows = scales.anchors()
+        anchors = decoder.decode(_rows(rows), self.tables)
+        other_rows = scales.others(as_columns(torch.from_numpy(anchors)).long())
+        others = decoder.decode(_rows(other_rows), self.tables)
+        return Symbols(hyper, anchors, others), rows, other_rows
 
     def empty(self, height: int, width: int) -> Tensor:
         """A latent of zeros [1, M, h, w], in place of one that is lost."""
         return torch.zeros(1, LATENTS, height, width, device=self.device)
 
-    def verify(self, payload: bytes, written: Symbols, step: int) -> None:
-        """Decode again what was just encoded; `EntropyDesyncError` unless it is the same."""
-        _, height, width = written.latent.shape
-        read = self.decode_symbols(payload, height, width, step)
-        same = np.array_equal(read.hyper, written.hyper)
-        if not (same and np.array_equal(read.latent, written.latent)):
+    def verify(self, payload: bytes, written: Symbols, size: tuple[int, int], step: int) -> None:
+        """Decode again what was just encoded; `EntropyDesyncError` unless it is the same.
+
+        `size` is the latent's height and width.
+        """
+        read = self.decode_symbols(payload, *size, step)
+        pairs = zip(vars(read).values(), vars(written).values(), strict=True)
+        if not all(np.array_equal(a, b) for a, b in pairs):
             raise EntropyDesyncError("the encoder's own check failed: symbols decode differently")
 
+    def _scales(self, fixed: Tensor, step: int, height: int, width: int) -> TileScales:
+        board = checkerboard(height, width, torch.device("cpu"))
+        return self.scales.of_tile(fixed, step, board)
+
     def _gain(self, step: int) -> Tensor:
-        rate = torch.tensor([step / (RATE_STEPS - 1)], device=self.device)
-        gain: Tensor = self.model.log_gain(rate).exp() * self.model.spread
-        return gain
+        return self.model.gain(torch.tensor([step / (RATE_STEPS - 1)], device=self.device))
+
+    def _anchor_means(self, features: Tensor, board: Checkerboard) -> Tensor:
+        return self.model.context.anchors(board.anchors(features))
+
+    def _other_means(self, features: Tensor, anchors: Tensor, board: Checkerboard) -> Tensor:
+        here = board.others(features)
+        if here.shape[2] == 0:  # A latent of one position; torch refuses to convolve nothing.
+            return here.new_empty(1, LATENTS, 0, 1)
+        context = self.model.context
+        around = board.gather(F.conv2d(anchors, self.cross))
+        return context.others(here, around + bias_of(context.around)[:, None, None])
 
     def _quantise_hyper(self, y: Tensor, step: int) -> NDArray[np.int32]:
-        z = self.model.hyper_analysis(y)[0].double().cpu().numpy()
+        with narrow(self.device):
+            z = self.model.hyper_analysis(y)[0].double().cpu().numpy()
         gain = 2.0**MULTIPLIER_BITS / interpolate(self.multiplier, step)
         symbols = np.rint(z * gain[:, None, None]).clip(-MAX_HYPER, MAX_HYPER)
         whole: NDArray[np.int32] = np.nan_to_num(symbols).astype(np.int32)
@@ -162,19 +183,12 @@ class LatentCoder:
         scaled = (hyper.astype(np.int64) * multiplier + (1 << (shift - 1))) >> shift
         return torch.from_numpy(scaled)[None]
 
-    def _features(self, fixed: Tensor, size: tuple[int, int]) -> Tensor:
+    def _features(self, fixed: Tensor, board: Checkerboard) -> Tensor:
         """What the means are made of: [1, C, h, w], from hyperlatents in 64ths."""
-        limit = self.network.input_bound
+        limit = self.scales.input_bound
         z = fixed.clamp(-limit, limit).float().to(self.device) / HYPER_FRACTION
         features: Tensor = self.model.hyper_mean(z)
-        return features[:, :, : size[0], : size[1]]
-
-    def _indexes(self, fixed: Tensor, step: int, size: tuple[int, int]) -> NDArray[np.uint8]:
-        """The scale index of every latent: uint8 [M, h, w] in 0..63."""
-        offset = torch.from_numpy(interpolate(self.scale_offset, step) + INDEX_FRACTION // 2)
-        fine = self.network(fixed)[0, :, : size[0], : size[1]] + offset[:, None, None]
-        index = (fine >> (INDEX_FRACTION.bit_length() - 1)).clamp(0, SCALES - 1)
-        return index.to(torch.uint8).contiguous().numpy()
+        return features[:, :, : board.size[0], : board.size[1]]
 
     def _hyper_rows(self, shape: tuple[int, ...], step: int) -> NDArray[np.uint16]:
         """Each channel has one table a knot; the nearest knot's is used."""
@@ -183,18 +197,41 @@ class LatentCoder:
         return np.ascontiguousarray(np.broadcast_to(rows[:, None, None], shape))
 
     def _quantise(self, value: Tensor, rows: Tensor) -> Tensor:
-        """Round [1, M, h, w] to integers, downwards where the bits saved are worth the error."""
-        value = value.cpu()
-        magnitude = value.abs().round().clamp(max=MAX_LATENT)
-        level = magnitude.clamp(max=DECISIONS).long()
-        dear = value.abs() < self.threshold[rows[None], level]
-        return torch.where(dear, magnitude - 1, magnitude).copysign(value).nan_to_num_(0.0)
+        """Round [1, M, n, 1] to integers, downwards where the bits saved are worth the error."""
+        flat = as_rows(value.cpu()).flatten()
+        magnitude = flat.abs().round_().clamp_(max=MAX_LATENT).nan_to_num_(0.0)
+        some = magnitude.nonzero()[:, 0]
+        level = magnitude[some].clamp_(max=DECISIONS).long()
+        dear = flat[some].abs() < self.threshold[as_rows(rows).flatten()[some], level]
+        magnitude[some[dear]] -= 1
+        return as_columns(magnitude.copysign_(flat).reshape(-1, value.shape[1]))
 
     def _points(self, residual: Tensor, rows: Tensor) -> Tensor:
         """Reconstruction points of integer residuals: nearer to zero, where the mass is."""
-        level = residual.abs().clamp(max=CENTROIDS - 1).long()
-        shift = self.centroid[rows[None], level]
-        return (residual - residual.sign() * shift).to(self.device)
+        flat = as_rows(residual).flatten().clone()
+        some = flat.nonzero()[:, 0]
+        value = flat[some]
+        level = value.abs().clamp_(max=CENTROIDS - 1).long()
+        shift = self.centroid[as_rows(rows).flatten()[some], level]
+        flat[some] = value - value.sign() * shift
+        return as_columns(flat.reshape(-1, residual.shape[1])).to(self.device)
+
+
+def _symbols(residual: Tensor) -> NDArray[np.int32]:
+    """Integer-valued floats [1, M, n, 1] -> symbols [n, M]."""
+    symbols: NDArray[np.int32] = as_rows(residual).numpy().astype(np.int32)
+    return symbols
+
+
+def _values(symbols: NDArray[np.int32]) -> Tensor:
+    """Symbols [n, M] -> floats [1, M, n, 1]."""
+    return as_columns(torch.from_numpy(symbols)).float()
+
+
+def _rows(indexes: Tensor) -> NDArray[np.uint8]:
+    """Scale indexes [1, M, n, 1] -> table rows [n, M]."""
+    rows: NDArray[np.uint8] = as_rows(indexes.to(torch.uint8)).contiguous().numpy()
+    return rows
 
 
 def thresholds(tables: Tables, centroid: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -84,6 +84,7 @@ class IntegerNetwork:
         self.layers = tuple(layers)
         self.input_bound = input_bound
         self.input_channels = int(layers[0].weight.shape[1])
+        self.output_channels = len(layers[-1].bias) // (4 if layers[-1].shuffle else 1)
         self._steps = [_Step(layer) for layer in layers]
         self._probe = self._default_probe() if probe is None else probe
         self._probe_sha256 = self._run_probe() if probe_sha256 is None else probe_sha256
@@ -183,7 +184,8 @@ class IntegerNetwork:
         return hasher.digest()
 
     def _clamped(self, latent: torch.Tensor) -> torch.Tensor:
-        return latent.detach().to("cpu", torch.int64).clamp(-self.input_bound, self.input_bound)
+        wide = latent.dtype if latent.dtype == torch.int64 else torch.int32
+        return latent.detach().to("cpu", wide).clamp(-self.input_bound, self.input_bound)
 
 
 class _Step:
@@ -253,6 +255,30 @@ def quantise_network(
         arrays = _quantised(_numpy(weight), _numpy(bias), scales[i], scales[i + 1])
         layers.append(IntegerLayer(*arrays, shuffle, *clamp))
     return IntegerNetwork(layers, input_bound)
+
+
+def quantise_activations(
+    float_layers: Sequence[tuple[torch.Tensor, torch.Tensor, bool]],
+    calibration: Sequence[torch.Tensor],
+    input_bound: int,
+    head_room: float = 2.0,
+) -> tuple[IntegerNetwork, float]:
+    """A network whose last layer has a ReLU as well, and the steps per unit of its output.
+
+    The steps are chosen as those between layers are. Arguments and errors as of
+    `quantise_network`.
+    """
+    scale = MAX_ACTIVATION / (head_room * _activation_peaks(float_layers, calibration)[-1])
+    network = quantise_network(
+        float_layers,
+        calibration,
+        output_scale=scale,
+        low=0,
+        high=MAX_ACTIVATION,
+        input_bound=input_bound,
+        head_room=head_room,
+    )
+    return network, scale
 
 
 def _quantised(

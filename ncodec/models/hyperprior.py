@@ -1,12 +1,13 @@
 """The variable-rate mean-scale hyperprior.
 
 After Minnen, Ballé, Toderici, "Joint Autoregressive and Hierarchical Priors for Learned Image
-Compression" (NeurIPS 2018), without its autoregression: scales depend on the hyperlatent only and
-pass through an exact integer network at coding time; means may also use a checkerboard context.
+Compression" (NeurIPS 2018), with a checkerboard in place of its autoregression (He et al.,
+"Checkerboard Context Model for Efficient Learned Image Compression", CVPR 2021): half of the
+latent, the anchors, is coded from the hyperlatent alone, the other half knows the anchors around
+it. At coding time scales come from exact integer twins of their networks; means are floating point.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -19,12 +20,14 @@ from ncodec.models.transforms import (
     HyperAnalysis,
     HyperSynthesis,
     MeanContext,
+    ScalePrior,
     SynthesisTransform,
 )
 
 LATENTS = 384
 HYPER = 96
 FEATURES = 128
+HIDDEN = 64
 KNOTS = 9
 LAMBDA_MIN, LAMBDA_MAX = 0.0012, 0.2
 SCALE_MIN, SCALE_MAX, SCALES = 0.06, 256.0, 64
@@ -33,7 +36,7 @@ SLOPE = 6 / math.log(2)
 LOG_SCALE_STEP = math.log(SCALE_MAX / SCALE_MIN) / (SCALES - 1)
 STRIDE = 16
 TRAINING_ONLY = (
-    "hyper_scale",
+    "scale_prior",
     "scale_shift",
     "hyper_log_gain",
     "hyper_center",
@@ -94,7 +97,7 @@ class Hyperprior(nn.Module):
         self.analysis = AnalysisTransform(latents)
         self.synthesis = SynthesisTransform(latents, KNOTS)
         self.hyper_analysis = HyperAnalysis(latents, hyper)
-        self.hyper_scale = HyperSynthesis(hyper, latents)
+        self.scale_prior = ScalePrior(hyper, latents, HIDDEN)
         self.hyper_mean = HyperSynthesis(hyper, FEATURES)
         self.context = MeanContext(FEATURES, latents)
         self.log_gain = RateTable(KNOTS, latents)
@@ -112,33 +115,42 @@ class Hyperprior(nn.Module):
             delattr(model, name)
         return model
 
-    def means(self, features: Tensor, dequantise: Callable[[Tensor], Tensor]) -> Tensor:
-        """Means [B, M, h, w]; `dequantise` turns means into latents."""
-        board = checkerboard(features)
-        anchor_mean = self.context.anchors(features)
-        known = dequantise(anchor_mean) * board
-        return torch.where(board, anchor_mean, self.context.others(features, known))
-
     def forward(self, x: Tensor, rate: Tensor) -> Forward:
         """Pictures minus 0.5 [B, 3, H, W] (multiples of 64) at rates [B] in 0..1."""
         y = self.analysis(x, self.spread)
-        z = self.hyper_analysis(y).float()
-        hyper_gain = self.hyper_log_gain(rate).exp()
-        scaled_z = z * hyper_gain
-        z_hat = round_through(scaled_z) / hyper_gain
-        hyper_value = add_noise(scaled_z) - self.hyper_center(rate)
-        hyper_bits = logistic_bits(hyper_value, self.hyper_log_scale(rate))
-        with torch.autocast(x.device.type, enabled=False):
-            shift = self.scale_shift(rate) + self.log_gain(rate)
-            log_scale = self.hyper_scale(z_hat).float() + shift
-        gain = self.log_gain(rate).exp() * self.spread
-        features = self.hyper_mean(z_hat).float()
-
-        def dequantise(mean: Tensor) -> Tensor:
-            latent: Tensor = round_priced((y - mean) * gain, log_scale) / gain + mean
-            return latent
-
-        mean = self.means(features, dequantise)
-        latent_bits = logistic_bits(add_noise((y - mean) * gain), log_scale)
-        pixels = self.synthesis(dequantise(mean), rate)
+        z_hat, hyper_bits = self._hyperlatent(y, rate)
+        mean, log_scale = self._prior(y, z_hat, rate)
+        gain = self.gain(rate)
+        residual = (y - mean) * gain
+        latent_bits = logistic_bits(add_noise(residual), log_scale)
+        pixels = self.synthesis(round_priced(residual, log_scale) / gain + mean, rate)
         return Forward(pixels, latent_bits.sum((1, 2, 3)), hyper_bits.sum((1, 2, 3)))
+
+    def gain(self, rate: Tensor) -> Tensor:
+        """What latents are multiplied by before rounding, [B, M, 1, 1]."""
+        gain: Tensor = self.log_gain(rate).exp() * self.spread
+        return gain
+
+    def _hyperlatent(self, y: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
+        """The rounded hyperlatent and its bits, elementwise."""
+        z = self.hyper_analysis(y).float()
+        gain = self.hyper_log_gain(rate).exp()
+        value = add_noise(z * gain) - self.hyper_center(rate)
+        bits = logistic_bits(value, self.hyper_log_scale(rate))
+        return round_through(z * gain) / gain, bits
+
+    def _prior(self, y: Tensor, z_hat: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
+        """Means and log scales of the latent, both [B, M, h, w]."""
+        board = checkerboard(y)
+        features = self.hyper_mean(z_hat).float()
+        anchor_mean, gain = self.context.anchors(features), self.gain(rate)
+        with torch.autocast(y.device.type, enabled=False):
+            scale_features = self.scale_prior.trunk(z_hat)
+            shift = self.scale_shift(rate) + self.log_gain(rate)
+            log_scale = self.scale_prior.head(scale_features) + shift
+        anchors = round_priced((y - anchor_mean) * gain, log_scale) * board
+        known = (anchors / gain + anchor_mean) * board
+        others = self.context.others(features, self.context.around(known))
+        mean = torch.where(board, anchor_mean, others)
+        surprise = self.scale_prior.surprise(scale_features, anchors).float()
+        return mean, torch.where(board, log_scale, log_scale + surprise)

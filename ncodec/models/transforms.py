@@ -97,31 +97,69 @@ class HyperAnalysis(nn.Module):
 
 
 class HyperSynthesis(nn.Module):
-    """Hyperlatent [B, N, h, w] -> features [B, C, 4 h, 4 w], convolutions and ReLU only.
-
-    The plain layers are what an exact integer network can be made of (`docs/format.md`).
-    """
+    """Hyperlatent [B, N, h, w] -> features [B, C, 4 h, 4 w], convolutions and ReLU only."""
 
     def __init__(self, hyper: int, outputs: int) -> None:
         super().__init__()
-        self.first = nn.Conv2d(hyper, 4 * hyper, 3, padding=1)
-        self.second = nn.Conv2d(hyper, 4 * hyper, 3, padding=1)
+        self.trunk = HyperTrunk(hyper)
         self.last = nn.Conv2d(hyper, outputs, 3, padding=1)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Two shuffles double the resolution twice."""
-        hidden = F.relu(F.pixel_shuffle(self.first(z), 2))
-        hidden = F.relu(F.pixel_shuffle(self.second(hidden), 2))
-        result: Tensor = self.last(hidden)
+        """Features for the means."""
+        result: Tensor = self.last(self.trunk(z))
         return result
+
+
+class HyperTrunk(nn.Module):
+    """Hyperlatent [B, N, h, w] -> features >= 0 [B, N, 4 h, 4 w]; two shuffles double twice."""
+
+    def __init__(self, hyper: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(hyper, 4 * hyper, 3, padding=1)
+        self.second = nn.Conv2d(hyper, 4 * hyper, 3, padding=1)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Plain layers, of which an exact integer network can be made."""
+        hidden = F.relu(F.pixel_shuffle(self.first(z), 2))
+        return F.relu(F.pixel_shuffle(self.second(hidden), 2))
+
+
+def cross(kernel: Tensor) -> Tensor:
+    """What a 3x3 kernel [O, I, 3, 3] does above, left, right and below: a kernel [4 O, I, 1, 1].
+
+    On a checkerboard an other has anchors there and nowhere else.
+    """
+    parts = kernel[:, :, [0, 1, 1, 2], [1, 0, 2, 1]].permute(2, 0, 1)
+    return parts.flatten(0, 1)[:, :, None, None]
+
+
+class ScalePrior(nn.Module):
+    """Log scales of the latent from the hyperlatent and, for half of it, from the other half.
+
+    Only the exact integer twins of these layers ever decide an entropy table (`docs/payloads.md`),
+    so they are plain: convolutions and ReLU, and magnitudes through a logarithm that is a table.
+    """
+
+    def __init__(self, hyper: int, latents: int, hidden: int) -> None:
+        super().__init__()
+        self.trunk = HyperTrunk(hyper)
+        self.head = nn.Conv2d(hyper, latents, 1)
+        self.around = nn.Conv2d(latents, hidden, 3, padding=1, bias=False)
+        self.here = nn.Conv2d(hyper, hidden, 1)
+        self.last = nn.Conv2d(hidden, latents, 1)
+
+    def surprise(self, features: Tensor, anchors: Tensor) -> Tensor:
+        """What the anchors' integers [B, M, h, w] (0 elsewhere) add to the others' log scales."""
+        magnitude = torch.log2(1 + anchors.detach().abs())
+        added: Tensor = self.last(F.relu(self.around(magnitude) + self.here(features)))
+        return added
 
 
 class MeanContext(nn.Module):
     """Means of the latent from hyperprior features and, for half of it, from the other half.
 
     Anchors (a checkerboard) are predicted from the hyperlatent alone, the rest also from the
-    anchors around them (He et al., "Checkerboard Context Model for Efficient Learned Image
-    Compression", CVPR 2021). Only means, never scales: the entropy decoder does not wait for it.
+    anchors around them. Floating point is enough here: means move pixels, not entropy tables.
     """
 
     def __init__(self, features: int, latents: int) -> None:
@@ -139,7 +177,7 @@ class MeanContext(nn.Module):
         result: Tensor = self.anchor_head(features)
         return result
 
-    def others(self, features: Tensor, known: Tensor) -> Tensor:
-        """The same for the other half; `known` [B, M, h, w] holds the anchors, relative, else 0."""
-        result: Tensor = self.head(torch.cat([features, self.around(known)], 1))
+    def others(self, features: Tensor, around: Tensor) -> Tensor:
+        """The same for the other half; `around` is that layer's output for the anchors, else 0."""
+        result: Tensor = self.head(torch.cat([features, around], 1))
         return result

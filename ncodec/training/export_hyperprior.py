@@ -7,22 +7,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from ncodec.codecs.hyperprior_latents import (
     CENTROIDS,
-    HYPER_FRACTION,
-    INDEX_FRACTION,
     MEANING,
     MULTIPLIER_BITS,
-    RATE_STEPS,
     LatentCoder,
 )
+from ncodec.codecs.hyperprior_scales import INDEX_FRACTION, RATE_STEPS
 from ncodec.codecs.weights import digest, model_id, pack_module, unpack_module
 from ncodec.datasets.pictures import PictureCrops
 from ncodec.entropy import Tables
 from ncodec.entropy.build import count_symbols, counted_tables, logistic_tables
-from ncodec.entropy.integer_network import IntegerNetwork, quantise_network
 from ncodec.files import write_atomic
 from ncodec.models.hyperprior import (
     HYPER,
@@ -34,13 +31,12 @@ from ncodec.models.hyperprior import (
     TRAINING_ONLY,
     Hyperprior,
 )
+from ncodec.training.exact_scales import exact_scales
 
 CALIBRATION_CROPS = 24
 COUNTED_CROPS = 160
 CROP = 384
 PRIOR_WEIGHT = 2000.0
-INDEX_BOUND = 8191
-INPUT_BOUND = 1 << 16
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -57,11 +53,11 @@ class CountingCoder(LatentCoder):
     def _quantise(self, value: Tensor, rows: Tensor) -> Tensor:
         residual = super()._quantise(value, rows)
         level = residual.abs()
-        place = (rows[None] * CENTROIDS + level.clamp(max=CENTROIDS - 1).long()).flatten()
+        place = (rows * CENTROIDS + level.clamp(max=CENTROIDS - 1).long()).flatten()
         excess = (level - value.cpu().abs()).double().flatten()
         self.sums.index_add_(0, place, excess)
         self.numbers.index_add_(0, place, torch.ones_like(excess))
-        self.histogram += count_symbols(residual[0].numpy().astype(np.int32), rows, self.tables)
+        self.histogram += count_symbols(residual.numpy().astype(np.int32), rows, self.tables)
         return residual
 
     def centroids(self) -> NDArray[np.float32]:
@@ -86,9 +82,7 @@ def export(model: Hyperprior, data: PictureCrops, path: Path, seed: int = 0) -> 
     arrays |= _integer_tables(model)
     latents = [_analysed(model, data, random) for _ in range(COUNTED_CROPS)]
     arrays |= _hyper_tables(model, latents)
-    arrays |= _network(model, latents[:CALIBRATION_CROPS], arrays, random).to_arrays(
-        "entropy/scale"
-    )
+    arrays |= exact_scales(model, latents[:CALIBRATION_CROPS], random)
     arrays |= _counted(model, latents, arrays, random)
     synthesis = {k: v for k, v in arrays.items() if k.startswith("model/synthesis")}
     metadata = {"model_id": model_id(arrays, MEANING), "synthesis": digest(synthesis)}
@@ -124,38 +118,6 @@ def _hyper_tables(model: Hyperprior, latents: list[Tensor]) -> Arrays:
         histogram += count_symbols(symbols, np.broadcast_to(rows, symbols.shape), prior)
     tables = counted_tables(histogram, prior.low, prior, PRIOR_WEIGHT / 10)
     return tables.to_arrays("entropy/hyper")
-
-
-def _network(
-    model: Hyperprior, latents: list[Tensor], arrays: Arrays, random: np.random.Generator
-) -> IntegerNetwork:
-    """The exact twin of `hyper_scale`: hyperlatents in 64ths to scale indexes in 16ths."""
-    scale = model.hyper_scale
-    first, second, last = scale.first, scale.second, scale.last
-    start = torch.tensor(SCALE_MIN).log()
-    layers = [
-        (first.weight / HYPER_FRACTION, _bias(first), True),
-        (second.weight, _bias(second), True),
-        (last.weight, _bias(last) - start, False),
-    ]
-    calibration = []
-    for y in latents:
-        knot = random.integers(KNOTS)
-        gain = model.hyper_log_gain.values[knot].exp()[:, None, None]
-        z = (model.hyper_analysis(y) * gain).round() / gain
-        calibration.append((z * HYPER_FRACTION).round())
-    return quantise_network(
-        layers,
-        calibration,
-        output_scale=INDEX_FRACTION / LOG_SCALE_STEP,
-        low=-INDEX_BOUND,
-        high=INDEX_BOUND,
-        input_bound=INPUT_BOUND,
-    )
-
-
-def _bias(layer: nn.Conv2d) -> Tensor:
-    return torch.zeros(layer.out_channels) if layer.bias is None else layer.bias
 
 
 def _counted(

@@ -14,6 +14,7 @@ from ncodec.training.card import write_card
 from ncodec.training.export_hyperprior import export
 from ncodec.training.linear_fit import fit_lapped_basis
 from ncodec.training.loop import LOG, Recipe, Settings, StepResult, strata
+from ncodec.training.restore_hyperprior import restore
 
 # At this lambda a quantiser step of 1 is right for the linear transform times START_SCALE.
 START_LAMBDA, START_SCALE = 0.013, 5.0
@@ -30,7 +31,10 @@ class HyperpriorRecipe(Recipe):
         self.folder, self.device = folder, device
         self.data = PictureCrops(folder, settings.crop)
         self.model = Hyperprior()
-        start_from_linear(self.model, self.data, np.random.default_rng(settings.seed))
+        if settings.start:
+            restore(self.model, Path(settings.start))
+        else:
+            start_from_linear(self.model, self.data, np.random.default_rng(settings.seed))
         self.model.to(device)
         lay_out(self.model, torch.channels_last)
         self.forward = torch.compile(self.model) if settings.compile else self.model
@@ -100,12 +104,13 @@ def start_from_linear(model: Hyperprior, data: PictureCrops, random: np.random.G
     model.analysis.linear.basis.copy_(basis * scale)
     model.synthesis.linear.basis.copy_(basis / scale)
     model.spread.copy_(spread[None, :, None, None])
-    model.hyper_scale.last.weight.mul_(0.1)
+    model.scale_prior.head.weight.mul_(0.1)
     starts = (START_SCALE * deviations).clamp_min(0.01).log()
-    model.hyper_scale.last.bias = nn.Parameter(starts)
+    model.scale_prior.head.bias = nn.Parameter(starts)
     for layer in (
         model.analysis.network[-1],
         model.synthesis.fine[-2],
+        model.scale_prior.last,
         model.context.anchor_head,
         model.context.head[-1],
     ):

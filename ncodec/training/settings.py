@@ -10,7 +10,7 @@ class Settings:
     The step size warms up, stays constant, and falls linearly to zero over the last
     `anneal_steps` of `steps`. The state before the fall is kept as `stable.safetensors`: a later
     run that asks for more steps goes on from there, since an annealed model learns no more.
-    `crop` is pixels a side, or samples of a sound.
+    `crop` is pixels a side, or samples of a sound. `start` names a weights file to start from.
     """
 
     steps: int = 100_000
@@ -26,6 +26,7 @@ class Settings:
     report_every: int = 50
     precision: str = "auto"
     compile: bool = True
+    start: str = ""
 
     def factor(self, step: int) -> float:
         """Fraction of the learning rate in force at `step`."""
@@ -38,7 +39,8 @@ class Settings:
 class RecipeEntry:
     """A recipe by name: where its class is, what a crop is, its settings unless told otherwise.
 
-    Crops are multiples of `crop_unit` and no smaller than `smallest_crop`.
+    Crops are multiples of `crop_unit` and no smaller than `smallest_crop`. `restores`: training can
+    start from a weights file.
     """
 
     target: str
@@ -46,11 +48,12 @@ class RecipeEntry:
     crop_unit: int
     smallest_crop: int
     settings: Settings
+    restores: bool = False
 
 
 RECIPES = {
     "hyperprior": RecipeEntry(
-        "ncodec.training.hyperprior:HyperpriorRecipe", "pixels a side", 64, 64, Settings()
+        "ncodec.training.hyperprior:HyperpriorRecipe", "pixels a side", 64, 64, Settings(), True
     ),
     "grvq": RecipeEntry(
         "ncodec.training.grvq:GrvqRecipe",

@@ -55,7 +55,7 @@ def test_doctor_finds_a_network_that_computes_something_else(
 ) -> None:
     entry = registry.BUILT_IN["hyperprior"]
     arrays = load_file(entry.weights[-1])
-    arrays["entropy/scale/0/weight"] *= -1
+    arrays["entropy/scale/trunk/0/weight"] *= -1
     damaged = tmp_path / "damaged.safetensors"
     save_file(arrays, damaged, {"model_id": registry.model_id(entry.weights[-1]).hex()})
     other = registry.CodecEntry(**{**vars(entry), "weights": (damaged,)})

@@ -40,6 +40,8 @@ def test_a_run_trains_and_goes_on(
         (("train", "hyperprior", "--data", "data", "--out", "r", "--crop", 100), 2, "crop 100"),
         (("train", "hyperprior", "--data", "data", "--out", "r", "--steps", 0), 2, "steps"),
         (("train", "hyperprior", "--data", "data", "--out", "r", *TINY), 3, "no picture of"),
+        (("train", "hyperprior", "--data", "data", "--out", "r", "--start", "gone"), 3, "gone"),
+        (("train", "grvq", "--data", "data", "--out", "r", "--start", "data/a.png"), 2, "--start"),
         (("train", "hyperprior", "--out", "run"), 2, "--data"),
     ],
 )

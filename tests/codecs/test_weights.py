@@ -81,6 +81,17 @@ def drop(name: str) -> Change:
     return change
 
 
+def swap(one: str, other: str) -> Change:
+    """Exchange all arrays whose names start with `one` or `other`."""
+
+    def change(arrays: Arrays) -> None:
+        for name in [name for name in arrays if name.startswith(f"{one}/")]:
+            twin = name.replace(one, other)
+            arrays[name], arrays[twin] = arrays[twin], arrays[name]
+
+    return change
+
+
 def retype(name: str, dtype: type) -> Change:
     def change(arrays: Arrays) -> None:
         arrays[name] = arrays[name].astype(dtype)
@@ -90,7 +101,8 @@ def retype(name: str, dtype: type) -> Change:
 
 def nudge_network(arrays: Arrays) -> None:
     """Every weight one step off; a single one may be lost in the rounding of its layer."""
-    arrays["entropy/scale/1/weight"] = arrays["entropy/scale/1/weight"] ^ 1
+    name = "entropy/scale/trunk/1/weight"
+    arrays[name] = arrays[name] ^ 1
 
 
 def move_count(arrays: Arrays) -> None:
@@ -106,8 +118,11 @@ WRONG: dict[str, tuple[Change, str]] = {
     "model missing": (drop("model/analysis.linear.basis"), "wrong or missing"),
     "model shape": (cut("model/log_gain.values"), "log_gain"),
     "network": (nudge_network, "self-test"),
-    "network missing": (drop("entropy/scale/0/bias"), "entropy/scale/0/bias"),
-    "network type": (retype("entropy/scale/0/weight", np.int32), "entropy/scale/0/weight"),
+    "network missing": (drop("entropy/scale/here/0/bias"), "entropy/scale/here/0/bias"),
+    "network type": (retype("entropy/scale/around/0/weight", np.int32), "around/0/weight"),
+    "network shape": (swap("entropy/scale/around", "entropy/scale/here"), "networks do not fit"),
+    "level": (set_value("entropy/level", -1), "level"),
+    "level shape": (cut("entropy/level"), "entropy/level"),
     "table sum": (set_value("entropy/hyper/counts", 5), "table 0"),
     "table missing": (drop("entropy/latent/low"), "entropy/latent/low"),
     "centroid not finite": (set_value("latent/centroid", np.inf), "not finite"),

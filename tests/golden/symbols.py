@@ -2,8 +2,7 @@
 
 import hashlib
 
-import numpy as np
-from numpy.typing import NDArray
+from torch import Tensor
 
 from ncodec.codecs.hyperprior import HyperpriorCodec, _DecodeJob
 from ncodec.codecs.hyperprior_latents import Symbols
@@ -12,8 +11,8 @@ from ncodec.container import Reader
 
 def tile_symbols(
     engine: HyperpriorCodec, data: bytes
-) -> list[tuple[bytes, Symbols, NDArray[np.uint8]]]:
-    """Payload, symbols and scale indexes of every tile of a file."""
+) -> list[tuple[bytes, Symbols, Tensor, Tensor]]:
+    """Payload, symbols and both halves' scale indexes of every tile of a file."""
     job = _DecodeJob(engine, Reader(data), partial=False)
     found = []
     for index, chunk in enumerate(job.chunks):
@@ -27,8 +26,9 @@ def tile_symbols(
 def symbols_sha256(engine: HyperpriorCodec, data: bytes) -> str:
     """SHA-256 (hex) over all symbols and scale indexes of a file, with their shapes."""
     hasher = hashlib.sha256()
-    for _, symbols, indexes in tile_symbols(engine, data):
-        for array in (symbols.hyper, symbols.latent, indexes):
+    for _, symbols, rows, other_rows in tile_symbols(engine, data):
+        indexes = (rows.numpy(), other_rows.numpy())
+        for array in (symbols.hyper, symbols.anchors, symbols.others, *indexes):
             hasher.update(repr(array.shape).encode())
             hasher.update(array.astype("<i4").tobytes())
     return hasher.hexdigest()

@@ -9,17 +9,30 @@ import pytest
 import torch
 
 from ncodec.codecs.base import Target
+from ncodec.codecs.checkerboard import Checkerboard
 from ncodec.codecs.hyperprior import HyperpriorCodec
+from ncodec.codecs.hyperprior_scales import ScaleIndexes
 from ncodec.codecs.registry import model_id
 from ncodec.container import Reader
 from ncodec.datasets.pictures import PictureCrops
 from ncodec.errors import InputError
 from ncodec.media import Image
-from ncodec.models.hyperprior import Hyperprior, logistic_bits, rate_lambda
+from ncodec.models.blocks import checkerboard
+from ncodec.models.hyperprior import (
+    KNOTS,
+    LOG_SCALE_STEP,
+    SCALE_MIN,
+    SCALES,
+    Hyperprior,
+    logistic_bits,
+    rate_lambda,
+)
 from ncodec.training import export_hyperprior, linear_fit
+from ncodec.training.exact_scales import exact_scales
 from ncodec.training.export_hyperprior import export
 from ncodec.training.hyperprior import HyperpriorRecipe
 from ncodec.training.loop import LATEST, Settings, Trainer
+from ncodec.training.restore_hyperprior import restore
 from tests.codecs.pictures import picture, psnr
 
 SETTINGS = Settings(
@@ -91,6 +104,47 @@ def test_exported_weights_encode_and_decode(weights: Path) -> None:
         figures.append(psnr(codec.decompress(Reader(encoded.data)).array, source))
     assert sizes[0] < sizes[1]
     assert 10 < figures[0] < figures[1]
+
+
+def test_exact_scales_follow_the_float_ones(recipe: HyperpriorRecipe) -> None:
+    """Within an index of the float network's, at anchors and at the others."""
+    model = Hyperprior().requires_grad_(False)
+    model.load_state_dict(recipe.model.state_dict())
+    random = np.random.default_rng(3)
+    for layer in (model.scale_prior.head, model.scale_prior.last):
+        torch.nn.init.normal_(layer.weight, std=0.05)
+    latents = [3 * torch.randn(1, 384, 8, 8) for _ in range(3)]
+    arrays = exact_scales(model, latents, random)
+    arrays["entropy/scale_offset"] = np.zeros((KNOTS, 384), np.int16)
+    z = (model.hyper_analysis(latents[0]) * 64).round().long()
+    anchors = torch.randint(-9, 10, (1, 384, 8, 8)) * checkerboard(latents[0])
+    board = Checkerboard(8, 8, torch.device("cpu"))
+    tile = ScaleIndexes(arrays).of_tile(z, 0, board)
+    features = model.scale_prior.trunk(z / 64.0)
+    log_scale = model.scale_prior.head(features)
+    added = model.scale_prior.surprise(features, anchors.float())
+    exact = board.place(tile.anchors(), tile.others(board.anchors(anchors)))
+    expected = torch.where(checkerboard(anchors), log_scale, log_scale + added)
+    index = ((expected - np.log(SCALE_MIN)) / LOG_SCALE_STEP).clamp(0, SCALES - 1)
+    assert added.abs().mean() > 0.1
+    assert (exact - index).abs().max() < 0.7
+
+
+def test_training_goes_on_from_weights(recipe: HyperpriorRecipe, weights: Path) -> None:
+    """A model restored from its weights file codes as the one that it was exported from."""
+    restored = Hyperprior()
+    restore(restored, weights)
+    pixels = recipe.data.batch(2, 64, np.random.default_rng(1))
+    rate = torch.tensor([0.3, 0.8])
+    found = []
+    for model in (recipe.model, restored):
+        torch.manual_seed(0)
+        with torch.no_grad():
+            out = model(pixels, rate)
+        error = (out.pixels - pixels).square().mean()
+        found.append([out.latent_bits.sum(), out.hyper_bits.sum(), error])
+    for before, after in zip(*found, strict=True):
+        assert after.item() == pytest.approx(before.item(), rel=0.05)
 
 
 def test_exported_weights_state_their_model_id(weights: Path, folder: Path) -> None:
