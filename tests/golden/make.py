@@ -7,6 +7,7 @@ import io
 import json
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -50,7 +51,8 @@ def make(name: str, codec: Codec) -> str:
 def main() -> None:
     """Make all of them."""
     codec = load_codec("hyperprior", "cpu")
-    hashes = {name: make(name, codec) for name in CASES}
+    with patch("ncodec.models.blocks.matrix_tiles", return_value=False):  # float32: the reference
+        hashes = {name: make(name, codec) for name in CASES}
     (HERE / "symbols.json").write_text(json.dumps(hashes, indent=1) + "\n")
 
 
