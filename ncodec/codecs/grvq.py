@@ -14,7 +14,7 @@ from ncodec.codecs.base import Encoded, Progress, Span, Target
 from ncodec.codecs.grvq_allocation import allocate
 from ncodec.codecs.grvq_codes import CodeReader
 from ncodec.codecs.grvq_contexts import CODEBOOKS, ContextModel, Floats
-from ncodec.codecs.grvq_counts import VARIED
+from ncodec.codecs.grvq_counts import SILENT, VARIED
 from ncodec.codecs.grvq_decoding import Decoding
 from ncodec.codecs.grvq_file import CeilingSearch, Writer
 from ncodec.codecs.grvq_frames import Frames, price_of, quality_of
@@ -62,7 +62,7 @@ class GrvqCodec:
         chunks = _counted(self.analyse(sound, plan), timing.chunks, progress)
         if target.kind == "quality":
             return self._at_quality(writer, plan, chunks, target.value)
-        frames = Frames(self.coder)
+        frames = Frames()
         for codes, errors in chunks:
             frames.add(codes, errors)
         search = CeilingSearch(writer, frames, plan)
@@ -82,7 +82,7 @@ class GrvqCodec:
         plan = replace(plan, nominal=_NOMINAL.get(quality, VARIED))
         payloads = []
         for codes, errors in chunks:
-            counts = allocate(errors, self.coder.prices(codes), price)
+            counts = allocate(errors, codes.counts == SILENT, price)
             payloads.append(writer.payload(Codes(codes.indices, counts), plan.nominal))
         return Encoded(writer.file(payloads, plan), quality)
 

@@ -6,24 +6,27 @@ from numpy.typing import NDArray
 from ncodec.codecs.grvq_contexts import CODEBOOKS
 from ncodec.codecs.grvq_counts import SILENT, Counts, step_bits
 
-Costs = NDArray[np.float32]
+Errors = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+
+BITS = 9.5
+"""What an index costs, about: too little depends on which one it is."""
 
 
-def allocate(errors: Costs, bits: Costs, price: float) -> Counts:
+def allocate(errors: Errors, silent: Flags, price: float) -> Counts:
     """Counts 1..12 [N, T] of N rows of frames that are chosen each on its own.
 
     The sum of errors + price * bits is smallest, where bits count the change of a count from frame
-    to frame too (Viterbi's algorithm). Frames that have no bits at all get a count of 0.
+    to frame too (Viterbi's algorithm). Silent frames get a count of 0.
 
     Args:
         errors: [N, T, 13], by count; in any unit.
-        bits: [N, T, 12], what each index costs.
+        silent: [N, T].
         price: units of error a bit.
     """
-    spent = np.cumsum(bits, axis=2, dtype=np.float64)
-    cost = errors[..., 1:] + price * spent
-    counts = _cheapest(cost, price * step_bits()[1:, 1:])
-    counts[~(spent[..., -1] > 0)] = SILENT
+    spent = price * BITS * np.arange(1, CODEBOOKS + 1)
+    counts = _cheapest(errors[..., 1:] + spent, price * step_bits()[1:, 1:])
+    counts[silent] = SILENT
     return counts
 
 

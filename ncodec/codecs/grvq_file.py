@@ -7,6 +7,7 @@ from math import ceil
 import numpy as np
 
 from ncodec.codecs.base import Target
+from ncodec.codecs.grvq_allocation import BITS
 from ncodec.codecs.grvq_counts import Counts
 from ncodec.codecs.grvq_frames import Frames, nominal_count
 from ncodec.codecs.grvq_indices import Codes, IndexCoder
@@ -89,8 +90,7 @@ class CeilingSearch:
         return self._writer.file(payloads, plan)
 
     def _payload(self, index: int, counts: Counts, nominal: int) -> bytes:
-        codes = self._frames.codes[index]
-        return self._writer.payload(Codes(codes.indices, np.minimum(counts, codes.counts)), nominal)
+        return self._writer.payload(Codes(self._frames.codes[index].indices, counts), nominal)
 
     def _sample(self, step: int) -> float:
         """Of a few chunks, the true size in parts of the estimate."""
@@ -98,7 +98,7 @@ class CeilingSearch:
         nominal, spacing = nominal_count(counts), -(-len(counts) // PILOTS)
         indexes = range(spacing // 2, len(counts), spacing)
         true = sum(len(self._payload(i, counts[i], nominal)) + ENTRY for i in indexes)
-        return true / sum(self._guess(i, counts[i]) for i in indexes)
+        return true / sum(_guess(counts[i]) for i in indexes)
 
     def _counts(self, step: int) -> list[Counts]:
         """Counts of every chunk: those of a price, and at first those of the next lower one."""
@@ -116,11 +116,12 @@ class CeilingSearch:
         return self._known[number]
 
     def _estimate(self, step: int) -> float:
-        return HEAD + sum(map(self._guess, range(len(self._frames.codes)), self._counts(step)))
+        return HEAD + sum(map(_guess, self._counts(step)))
 
-    def _guess(self, index: int, counts: Counts) -> float:
-        """About how many bytes a chunk takes."""
-        return OVERHEAD + self._frames.bits(index, counts) / 8
+
+def _guess(counts: Counts) -> float:
+    """About how many bytes a chunk takes."""
+    return OVERHEAD + BITS / 8 * int(counts.sum(dtype=np.int64))
 
 
 def _joined(early: Counts, late: Counts, part: int) -> Counts:

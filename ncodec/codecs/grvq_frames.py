@@ -5,17 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ncodec.codecs.grvq_allocation import allocate
+from ncodec.codecs.grvq_allocation import BITS, allocate
 from ncodec.codecs.grvq_contexts import CODEBOOKS, ContextModel, Floats
-from ncodec.codecs.grvq_counts import VARIED, Counts
-from ncodec.codecs.grvq_indices import Codes, IndexCoder
+from ncodec.codecs.grvq_counts import SILENT, VARIED, Counts
+from ncodec.codecs.grvq_indices import Codes
 
 DEAREST = 1e30
 """A price of a bit at which no frame gets a second codebook."""
 SPREAD = 0.3
 """In octaves."""
-BITS = 9
-"""What an index costs, about."""
 ROWS = 512
 """Channels' seconds whose counts are chosen at once: it bounds the memory that takes."""
 
@@ -23,20 +21,17 @@ ROWS = 512
 class Frames:
     """The chunks of a sound with all codebooks, and the choice of counts at a price.
 
-    Takes about 25 MB for an hour of one channel.
+    Takes about 14 MB for an hour of one channel.
     """
 
-    def __init__(self, coder: IndexCoder) -> None:
-        self._coder = coder
+    def __init__(self) -> None:
         self.codes: list[Codes] = []
         self._errors: list[Floats] = []
-        self._bits: list[Floats] = []
 
     def add(self, codes: Codes, errors: Floats) -> None:
-        """Take a chunk: all codebooks, counts 12 or 0 (silent), and errors [C, T, 13]."""
+        """Take a chunk: as many codebooks as there are, and errors [C, T, 13]."""
         self.codes.append(codes)
         self._errors.append(errors * _spread(errors.shape[1]))
-        self._bits.append(self._coder.prices(codes))
 
     @property
     def largest_error(self) -> float:
@@ -52,13 +47,10 @@ class Frames:
 
     def _counts(self, part: slice, price: float) -> list[Counts]:
         errors = np.concatenate(self._errors[part])
-        counts = allocate(errors, np.concatenate(self._bits[part]), price)
+        most = np.concatenate([codes.counts for codes in self.codes[part]])
+        counts = np.minimum(allocate(errors, most == SILENT, price), most)
         channels = len(self.codes[0].counts)
         return list(counts.reshape(len(counts) // channels, channels, errors.shape[1]))
-
-    def bits(self, index: int, counts: Counts) -> float:
-        """About what the indices of a chunk cost with so many codebooks."""
-        return float(self._bits[index][np.arange(CODEBOOKS) < counts[..., None]].sum())
 
 
 def _spread(frames: int) -> Floats:

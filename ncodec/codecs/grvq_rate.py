@@ -6,7 +6,7 @@ from functools import cache
 
 from ncodec.errors import OptionError
 
-TRIALS = 6
+TRIALS = 12
 ROUNDING = 1e-6
 """What a ceiling may be off by when it was computed."""
 CLOSE = 0.01

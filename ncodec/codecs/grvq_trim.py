@@ -25,7 +25,7 @@ def trim(reader: Reader, kbps: float) -> bytes:
     contexts = ContextModel(arrays)
     coder = IndexCoder(contexts)
     source = CodeReader(coder, reader)
-    frames = Frames(coder)
+    frames = Frames()
     lengths = energies(contexts)
     for index in range(len(source)):
         codes = source.read(index)
