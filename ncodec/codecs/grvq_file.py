@@ -11,7 +11,7 @@ from ncodec.codecs.grvq_allocation import BITS
 from ncodec.codecs.grvq_counts import Counts
 from ncodec.codecs.grvq_frames import Frames, nominal_count
 from ncodec.codecs.grvq_indices import Codes, IndexCoder
-from ncodec.codecs.grvq_layout import Plan, Timing
+from ncodec.codecs.grvq_layout import CHUNK_FRAMES, Plan, Timing
 from ncodec.codecs.grvq_rate import ROUNDING, Fit, fit_below
 from ncodec.container import AudioHeader, ChunkKind, Header, pack
 
@@ -23,8 +23,9 @@ PRICES = 1000
 """Prices of a bit that are tried, the dearest first: at the ends all frames are alike."""
 OCTAVE = 24
 """Prices from one to its half."""
-PARTS = 50
-"""Steps from a price to the next: more and more of each second has the lower one."""
+PARTS = 400
+"""Steps from a price to the next: more and more frames of each second have the lower one."""
+GOLDEN = (5**0.5 - 1) / 2
 STEPS = PRICES * PARTS
 OVERHEAD, ENTRY, HEAD = 4.7, 3, 18
 """Bytes beside the indices of a chunk, of those in the directory, and of a file: for estimates."""
@@ -107,7 +108,9 @@ class CeilingSearch:
         if not part:
             return counts
         lower = self._at(number + 1)
-        return [_joined(low, high, part) for low, high in zip(lower, counts, strict=True)]
+        pairs = enumerate(zip(lower, counts, strict=True))
+        share = part / PARTS
+        return [_joined(low, high, share + _turn(i)) for i, (low, high) in pairs]
 
     def _at(self, number: int) -> list[Counts]:
         if number not in self._known:
@@ -124,6 +127,12 @@ def _guess(counts: Counts) -> float:
     return OVERHEAD + BITS / 8 * int(counts.sum(dtype=np.int64))
 
 
-def _joined(early: Counts, late: Counts, part: int) -> Counts:
+def _turn(index: int) -> float:
+    """Less than a frame's share of a second: chunks take turns in changing frames."""
+    return GOLDEN * index % 1 / CHUNK_FRAMES
+
+
+def _joined(early: Counts, late: Counts, share: float) -> Counts:
+    """One chunk's counts, the first `share` of them from `early`."""
     frames = early.shape[1]
-    return np.where(np.arange(frames) * PARTS < part * frames, early, late)
+    return np.where(np.arange(frames) < int(share * frames), early, late)
