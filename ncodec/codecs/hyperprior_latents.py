@@ -86,7 +86,7 @@ class LatentCoder:
         rows, mean = scales.anchors(), self._anchor_means(features, board)
         anchors = self._quantise((board.anchors(y) - mean) * gain, rows)
         known = self._points(anchors, rows) / gain + mean
-        other_rows, mean = scales.others(anchors.long()), self._other_means(features, known, board)
+        other_rows, mean = scales.others(anchors.int()), self._other_means(features, known, board)
         others = self._quantise((board.others(y) - mean) * gain, other_rows)
         symbols = Symbols(hyper, _symbols(anchors), _symbols(others))
         return self._written(symbols, rows, other_rows, step), symbols
@@ -132,7 +132,7 @@ class LatentCoder:
         scales = self._scales(self._fixed_point(hyper, step), step, height, width)
         rows = scales.anchors()
         anchors = decoder.decode(_rows(rows), self.tables)
-        other_rows = scales.others(as_columns(torch.from_numpy(anchors)).long())
+        other_rows = scales.others(as_columns(torch.from_numpy(anchors)))
         others = decoder.decode(_rows(other_rows), self.tables)
         return Symbols(hyper, anchors, others), rows, other_rows
 

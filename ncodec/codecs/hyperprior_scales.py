@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ncodec.codecs.checkerboard import Checkerboard
+from ncodec.codecs.checkerboard import Checkerboard, as_columns, as_rows
 from ncodec.codecs.weights import Arrays, array
 from ncodec.entropy.integer_network import MAX_ACTIVATION, IntegerNetwork
 from ncodec.errors import ModelMismatchError
@@ -57,7 +57,7 @@ class ScaleIndexes:
         self.input_bound = self.networks["trunk"].input_bound
         self.offset = array(arrays, "entropy/scale_offset", np.int16, (KNOTS, LATENTS))
         level = array(arrays, "entropy/level", np.int32, (LEVELS,))
-        if level.min() < 0 or level.max() > self.networks["around"].input_bound:
+        if level[0] != 0 or level.min() < 0 or level.max() > self.networks["around"].input_bound:
             raise ModelMismatchError("weights: a level is outside of what its network takes")
         self.level = torch.from_numpy(level.copy())
 
@@ -83,12 +83,18 @@ class TileScales:
         return self._index(self._networks["anchors"](self._board.anchors(self._features)))
 
     def others(self, anchors: Tensor) -> Tensor:
-        """Indexes of the other half, given the anchors' symbols, integers [1, M, n, 1]."""
-        level = self._level[anchors.abs().clamp_(max=LEVELS - 1)]
+        """Indexes of the other half, given the anchors' symbols, int32 [1, M, n, 1]."""
         features = self._board.others(self._features)
-        around = self._board.gather(self._networks["around"](level))
+        around = self._board.gather(self._networks["around"](self._levels(anchors)))
         hidden = (around + self._networks["here"](features)).clamp_(0, MAX_ACTIVATION)
         return self._index(self._networks["others"](torch.cat([features, hidden], 1)))
+
+    def _levels(self, anchors: Tensor) -> Tensor:
+        """Levels of symbols [1, M, n, 1]; most are 0, and so are their levels."""
+        symbols = as_rows(anchors).flatten()
+        levels, some = torch.zeros_like(symbols), symbols.nonzero()[:, 0]
+        levels[some] = self._level[symbols[some].abs().clamp_(max=LEVELS - 1).long()]
+        return as_columns(levels.reshape(-1, anchors.shape[1]))
 
     def _index(self, fine: Tensor) -> Tensor:
         shift = INDEX_FRACTION.bit_length() - 1

@@ -37,18 +37,16 @@ def border_filter(size: int = BLOCK) -> Tensor:
     return (0.5 * butterfly @ middle @ butterfly).float()
 
 
-def _filter_columns(x: Tensor, kernel: Tensor) -> Tensor:
-    """Apply `kernel` over each inner vertical block border of [..., H, W], W a multiple of 16."""
-    half = BLOCK // 2
-    if x.shape[-1] <= BLOCK:
-        return x
-    inner = x[..., half:-half].reshape(*x.shape[:-1], -1, BLOCK) @ kernel.T
-    return torch.cat([x[..., :half], inner.flatten(-2), x[..., -half:]], -1)
-
-
 def _filter_borders(x: Tensor, kernel: Tensor) -> Tensor:
-    across = _filter_columns(x, kernel).transpose(-1, -2)
-    return _filter_columns(across, kernel).transpose(-1, -2)
+    """Apply `kernel` over each inner block border of [..., H, W], multiples of 16, both ways."""
+    half = BLOCK // 2
+    if x.shape[-1] > BLOCK:
+        inner = x[..., half:-half].reshape(*x.shape[:-1], -1, BLOCK) @ kernel.T
+        x = torch.cat([x[..., :half], inner.flatten(-2), x[..., -half:]], -1)
+    if x.shape[-2] > BLOCK:
+        inner = kernel @ x[..., half:-half, :].reshape(*x.shape[:-2], -1, BLOCK, x.shape[-1])
+        x = torch.cat([x[..., :half, :], inner.flatten(-3, -2), x[..., -half:, :]], -2)
+    return x
 
 
 class LappedTransform(nn.Module):

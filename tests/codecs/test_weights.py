@@ -121,7 +121,7 @@ WRONG: dict[str, tuple[Change, str]] = {
     "network missing": (drop("entropy/scale/here/0/bias"), "entropy/scale/here/0/bias"),
     "network type": (retype("entropy/scale/around/0/weight", np.int32), "around/0/weight"),
     "network shape": (swap("entropy/scale/around", "entropy/scale/here"), "networks do not fit"),
-    "level": (set_value("entropy/level", -1), "level"),
+    "level": (set_value("entropy/level", 1), "level"),
     "level shape": (cut("entropy/level"), "entropy/level"),
     "table sum": (set_value("entropy/hyper/counts", 5), "table 0"),
     "table missing": (drop("entropy/latent/low"), "entropy/latent/low"),

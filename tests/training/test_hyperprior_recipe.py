@@ -123,7 +123,7 @@ def test_exact_scales_follow_the_float_ones(recipe: HyperpriorRecipe) -> None:
     features = model.scale_prior.trunk(z / 64.0)
     log_scale = model.scale_prior.head(features)
     added = model.scale_prior.surprise(features, anchors.float())
-    exact = board.place(tile.anchors(), tile.others(board.anchors(anchors)))
+    exact = board.place(tile.anchors(), tile.others(board.anchors(anchors).int()))
     expected = torch.where(checkerboard(anchors), log_scale, log_scale + added)
     index = ((expected - np.log(SCALE_MIN)) / LOG_SCALE_STEP).clamp(0, SCALES - 1)
     assert added.abs().mean() > 0.1
