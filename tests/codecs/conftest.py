@@ -44,6 +44,12 @@ def sounds(sound_weights: Path) -> GrvqCodec:
 def registered(sound_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The registry has the sound codec with the untrained weights."""
     entry = registry.CodecEntry(
-        "grvq", 2, "audio", "ncodec.codecs.grvq:GrvqCodec", (sound_weights,), ""
+        "grvq",
+        2,
+        "audio",
+        "ncodec.codecs.grvq:GrvqCodec",
+        (sound_weights,),
+        "",
+        trim="ncodec.codecs.grvq_trim:trim",
     )
     monkeypatch.setattr(registry, "entries", lambda: {**registry.BUILT_IN, "grvq": entry})
