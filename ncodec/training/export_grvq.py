@@ -36,6 +36,7 @@ def export(model: Grvq, data: SoundCrops, path: Path) -> dict[str, Any]:
     the context networks are fitted to the indices that come out.
     """
     model.eval()
+    centre(model)
     arrays: Arrays = {}
     for part, exact in EXACT.items():
         module = getattr(model, part)
@@ -56,6 +57,27 @@ def export(model: Grvq, data: SoundCrops, path: Path) -> dict[str, Any]:
     return metadata
 
 
+def centre(model: Grvq) -> None:
+    """Move what all latents have in common out of the codewords, into the networks' biases.
+
+    Decoded sounds stay the same. Integer codewords become finer, and the integer sums that the
+    contexts read do not saturate.
+    """
+    quantiser, decoder = model.quantiser, model.decoder
+    first = slice(quantiser.groups)
+    used = quantiser.usage[first].sum(1, keepdim=True).clamp_min(1e-9)
+    offset = quantiser.sums[first].sum(1) / used
+    quantiser.codebooks[first] -= offset[:, None]
+    quantiser.sums[first] -= offset[:, None] * quantiser.usage[first, :, None]
+    model.encoder.leave.bias -= offset.flatten()
+    parts = decoder.enter.weight.reshape(-1, quantiser.groups, quantiser.size)
+    shifts = torch.einsum("cgd,gd->gc", parts, offset)
+    decoder.enter.bias += shifts.sum(0)
+    # A frame that lacks the first codebook of a group has a zero there, and keeps it.
+    for count in range(quantiser.groups):
+        decoder.count.weight[count] -= shifts[count:].sum(0)
+
+
 def encode(model: Grvq, sound: NDArray[np.float32]) -> Tensor:
     """The latent of a whole sound and the silence that flushes it, [T, 128]."""
     size = -(-(len(sound) + DELAY) // BLOCK) * BLOCK
@@ -69,7 +91,9 @@ def settle(quantiser: GroupResidualQuantiser, latents: Tensor) -> None:
     rest = latents.reshape(-1, quantiser.groups, quantiser.size).transpose(0, 1).clone()
     for k in range(len(quantiser.codebooks)):
         seen, book = rest[k % quantiser.groups], quantiser.codebooks[k]
-        indices = torch.cat([nearest(part[None], book[None])[0] for part in torch.split(seen, 8192)])
+        indices = torch.cat(
+            [nearest(part[None], book[None])[0] for part in torch.split(seen, 8192)]
+        )
         counted = torch.bincount(indices, minlength=len(book)).float().unsqueeze(1)
         summed = torch.zeros_like(book).index_add_(0, indices, seen)
         book.copy_((summed + OLD_WEIGHT * book) / (counted + OLD_WEIGHT))

@@ -159,6 +159,22 @@ def test_another_decoder_keeps_the_model_id(run: Trainer, tmp_path: Path) -> Non
     assert ids[0] == ids[1]
 
 
+@torch.no_grad()
+def test_centring_changes_codewords_and_no_sound() -> None:
+    torch.manual_seed(0)
+    model = Grvq()
+    model.quantiser.start(torch.randn(1100, LATENT) + 3)
+    sound = 0.1 * torch.randn(1, 13 * FRAME)
+    counts = torch.arange(CODEBOOKS + 1)[None]
+    made = []
+    for _ in range(2):
+        values = model.quantiser(model.encoder(sound), counts).values
+        made.append(model.decoder(values, counts))
+        export_grvq.centre(model)
+    assert float((made[0] - made[1]).abs().max()) < 1e-4 * float(made[0].abs().max())
+    assert abs(float(model.quantiser.codebooks[:2].mean())) < 0.2
+
+
 def test_settling_lowers_the_error() -> None:
     torch.manual_seed(0)
     model = Grvq()
