@@ -47,6 +47,14 @@ def write_atomic(
         raise OutputError(f"{target}: {error.strerror or error}") from error
 
 
+def make_folder(path: str | Path) -> None:
+    """Make a folder and those above it, where they are missing. `OutputError` if that fails."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror or error}") from error
+
+
 def _check_free(target: Path, overwrite: bool) -> None:
     if target.exists() and not overwrite:
         raise _exists(target)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ncodec.codecs import registry
 from ncodec.container import AudioHeader, ChunkKind, ImageHeader, Reader
 
-RATE_STEPS = 8
+STEPS_A_QUALITY = 8
 """Rate steps a unit of a picture's quality."""
 
 
@@ -95,7 +95,7 @@ def _picture(common: Info, media: ImageHeader, reader: Reader) -> ImageInfo:
         alpha=bool(reader.of_kind(ChunkKind.ALPHA)),
         icc=bool(reader.of_kind(ChunkKind.ICC)),
         exif=bool(reader.of_kind(ChunkKind.EXIF)),
-        quality=media.rate / RATE_STEPS,
+        quality=media.rate / STEPS_A_QUALITY,
         tile=media.tile,
         tiles=len(reader.of_kind(ChunkKind.LATENTS)),
         bpp=8 * reader.size / (media.width * media.height),

@@ -133,17 +133,14 @@ def check_stdout(output_is_stdout: bool, json: bool) -> None:
 
 def put(target: Path | None, writer: Callable[[BinaryIO], T], force: bool) -> T:
     """Let `writer` write the file, whole or not at all; None is standard output."""
-    from ncodec.files import write_atomic
+    from ncodec.files import make_folder, write_atomic
 
     if target is None:
         whole = io.BytesIO()
         result = writer(whole)
         _to_stdout(whole.getbuffer())
         return result
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{target.parent}: {error.strerror or error}") from error
+    make_folder(target.parent)
     return write_atomic(target, writer, overwrite=force)
 
 

@@ -113,9 +113,9 @@ class _Teller(Listener):
 
 
 def _qualities(given: Sequence[str], codecs: Sequence[str] | None) -> dict[str, list[float]] | None:
-    """Read "10,30" (for every codec that is named) and "jpeg=10,30"."""
+    """Read "10,30" (for every codec that is named) and "jpeg=10,30", which counts more."""
     whole: dict[str, list[float]] = {}
-    for text in given:
+    for text in sorted(given, key=lambda text: "=" in text):
         name, equals, values = text.rpartition("=")
         names = [name] if equals else codecs
         if not names:
@@ -137,7 +137,7 @@ def _labels(path: Path | None) -> dict[str, int] | None:
     from ncodec.evaluation.scores import read_labels
 
     try:
-        return read_labels(path.read_text("utf-8"), str(path))
+        return read_labels(path.read_text("utf-8-sig"), str(path))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:

@@ -106,8 +106,11 @@ def encoded_medium(source: Source) -> str | None:
     # What is no ordinary file can be read once only, and standard input likewise.
     if source.path is None or not source.path.is_file():
         return None
-    with source.path.open("rb") as file:
-        return medium_of(file.read(5))
+    try:
+        with source.path.open("rb") as file:
+            return medium_of(file.read(5))
+    except OSError:  # It is named when its turn comes.
+        return None
 
 
 def _plan(

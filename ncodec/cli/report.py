@@ -39,7 +39,9 @@ def report(
     ] = None,
     show: Annotated[
         list[str] | None,
-        typer.Option("--show", metavar="NAME", help="A file to show; repeat for more [3 of each]."),
+        typer.Option(
+            "--show", metavar="NAME", help="A file to show; repeat for more [3 pictures, 2 sounds]."
+        ),
     ] = None,
     bpp: Annotated[
         float, typer.Option("--bpp", metavar="X", help="Size at which pictures are shown.")

@@ -49,8 +49,14 @@ class PillowCodec:
         return file.getvalue()
 
     def decode(self, data: bytes) -> Image:
-        """The picture in such a file."""
-        with PIL.Image.open(io.BytesIO(data), formats=[self.format]) as picture:
+        """The picture in such a file.
+
+        Not through PIL.Image.open, which refuses large pictures by a limit of the whole process
+        (the WebP plugin of new versions of Pillow does so itself).
+        """
+        PIL.Image.init()
+        factory, _ = PIL.Image.OPEN[self.format]
+        with factory(io.BytesIO(data), "") as picture:
             return Image(np.asarray(picture if picture.mode == "L" else picture.convert("RGB")))
 
     def payload(self, data: bytes) -> int:

@@ -48,17 +48,17 @@ def files_of(folder: Path, left_out: Collection[Path] = ()) -> list[File]:
     if not folder.is_dir():
         said = "is not a folder" if folder.exists() else "no such folder"
         raise InputError(f"{folder}: {said}")
-    shut = {path.resolve() for path in left_out}
-    paths = sorted(path for path in _below(folder, shut) if path.resolve() not in shut)
+    shut = {os.path.realpath(path) for path in left_out}
+    paths = sorted(path for path in _below(folder, shut) if os.path.realpath(path) not in shut)
     if not paths:
         raise InputError(f"{folder}: no files in this folder")
     return [File(path, path.relative_to(folder).as_posix()) for path in paths]
 
 
-def _below(folder: Path, shut: set[Path]) -> Iterator[Path]:
+def _below(folder: Path, shut: set[str]) -> Iterator[Path]:
     for root, folders, files in os.walk(folder):
         kept = [name for name in sorted(folders) if not name.startswith(".")]
-        folders[:] = [name for name in kept if Path(root, name).resolve() not in shut]
+        folders[:] = [name for name in kept if os.path.realpath(Path(root, name)) not in shut]
         yield from (Path(root, name) for name in files if not name.startswith("."))
 
 
@@ -71,6 +71,8 @@ class _Named(io.BytesIO):
 def load(file: File) -> Loaded:
     """Read a picture or a sound. `NcodecError`, named after the file, for anything else."""
     try:
+        if file.path.exists() and not file.path.is_file():  # A pipe would be waited for.
+            raise InputError(f"{file.name}: not an ordinary file")
         data = file.path.read_bytes()
     except OSError as error:
         raise InputError(f"{file.name}: {error.strerror or error}") from error

@@ -20,6 +20,7 @@ from ncodec.evaluation.page_pictures import webp
 from ncodec.evaluation.results import Results
 from ncodec.evaluation.sounds import fitted
 from ncodec.evaluation.subjects import Subject
+from ncodec.info import kbps_of
 from ncodec.media import Audio
 
 SHOWN = 2
@@ -77,7 +78,7 @@ def _note(kbps: float, seconds: float) -> str:
 
 
 def _rate(sound: Audio) -> str:
-    return f"{sound.sample_rate / 1000:g} kHz, {len(sound.array) / sound.sample_rate:.1f} s"
+    return f"{sound.sample_rate / 1000:g} kHz, {sound.seconds:.1f} s"
 
 
 def _coded(
@@ -89,13 +90,12 @@ def _coded(
     problems: list[str],
 ) -> Iterator[_Take]:
     """What each codec makes of a sound."""
-    seconds = len(sound.array) / sound.sample_rate
     for codec, points in measured_points(results.rows, "audio", name).items():
         try:
             subject = open_subject(codec)
             data = subject.encode(sound, nearest(points, kbps)[0])
             decoded = fitted(subject.decode(data), sound)
-            yield _Take(codec, f"{8 * len(data) / seconds / 1000:.2f} kbit/s", decoded)
+            yield _Take(codec, f"{kbps_of(len(data), sound.seconds):.2f} kbit/s", decoded)
         except Exception as error:  # Other packages' codecs may raise anything.
             problems.append(f"{name}: {codec}: {said_of(error)}")
         else:

@@ -17,6 +17,9 @@ def quiet_stderr() -> Iterator[None]:
     For libraries that print remarks there (libmpg123, LiteRT): a terminal with a progress bar, and
     whoever reads one line an error, can do without.
     """
+    if sys.stderr is None:
+        yield
+        return
     sys.stderr.flush()
     kept = os.dup(_STDERR)
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -8,13 +8,13 @@ from functools import cache, partial
 from pathlib import Path
 from typing import BinaryIO
 
-from ncodec.errors import InputError, OptionError, OutputError
+from ncodec.errors import InputError, OptionError
 from ncodec.evaluation.page_media import Exhibition
 from ncodec.evaluation.plots import Plot
 from ncodec.evaluation.report_curves import Chart, charts
 from ncodec.evaluation.report_reference import Reference, read_reference
 from ncodec.evaluation.results import Results
-from ncodec.files import write_atomic
+from ncodec.files import make_folder, write_atomic
 
 PAGE = "report.html"
 SUFFIXES = (".png", ".svg")
@@ -172,11 +172,7 @@ def _plots(results: Results, drawn: Sequence[Chart]) -> dict[str, Plot]:
 
 
 def _write(paths: Sequence[Path], files: Sequence[bytes], overwrite: bool) -> None:
-    folder = paths[0].parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: {error.strerror or error}") from error
+    make_folder(paths[0].parent)
     for path, data in zip(paths, files, strict=True):
         write_atomic(path, partial(_fill, data), overwrite=overwrite)
 

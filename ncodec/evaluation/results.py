@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ncodec.errors import InputError, UnsupportedVersionError
-from ncodec.files import write_atomic
+from ncodec.files import make_folder, write_atomic
 
 FORMAT = "ncodec-eval"
 VERSION = 1
@@ -249,9 +249,14 @@ def compressai_curve(results: Results, codec: str) -> dict[str, Any]:
 
 
 def export_compressai(results: Results, folder: str | Path) -> list[Path]:
-    """Write one JSON for each picture codec into a folder, for `compressai.utils.plot -f`."""
+    """Write one JSON for each picture codec into a folder, for `compressai.utils.plot -f`.
+
+    `InputError` for a codec whose name is no name of a file, `OutputError` if writing fails.
+    """
+    if wrong := [name for name in results.codecs if Path(name).name != name]:
+        raise InputError(f"codec {wrong[0]!r}: not the name of a file")
     place = Path(folder)
-    place.mkdir(parents=True, exist_ok=True)
+    make_folder(place)
     written = []
     for name, note in results.codecs.items():
         if note.media == "image":
@@ -317,9 +322,12 @@ def _value(mapping: Mapping[str, Any], name: str, kind: type[T]) -> T:
 
 def _row(index: int, data: object) -> Row:
     try:
-        return _record(Row, data)
+        row = _record(Row, data)
+        if row.media is not None and row.media not in METRICS:
+            raise ValueError(f"media {row.media!r:.20} is neither image nor audio")
     except ValueError as error:
         raise ValueError(f"row {index + 1}: {error}") from error
+    return row
 
 
 def _record(kind: type[T], data: object) -> T:

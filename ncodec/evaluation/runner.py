@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,7 +21,10 @@ from ncodec.evaluation.machine import PeakMemory, machine_here, versions_here
 from ncodec.evaluation.results import JSON_NAME, Results, Row
 from ncodec.evaluation.scores import Scorer
 from ncodec.evaluation.subjects import Subject, check_names, media_of, open_subject
+from ncodec.files import make_folder
+from ncodec.info import kbps_of
 from ncodec.media import Audio, Image
+from ncodec.opening import choose_device
 
 ROWS_A_WRITE, SECONDS_A_WRITE = 20, 10.0
 
@@ -60,22 +65,23 @@ def evaluate(
     files = folders.files_of(Path(folder), [*skip, *([place] if place else [])])
     names = check_names(media_of() if codecs is None else codecs)
     wanted = _qualities(qualities, names)
-    chosen = _device(device, threads)
-    subjects = _open_all(names, chosen, threads, told, must=codecs is not None)
-    scorer = Scorer(left_out, labels, told.warning)
-    fresh = Results(
-        created=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        ncodec=ncodec.__version__,
-        machine=machine_here(chosen),
-        folder=Path(folder).resolve().name,
-        versions=versions_here(left_out),
-        codecs={subject.name: subject.note for subject in subjects},
-    )
-    results = fresh if place is None or overwrite else continued(place, fresh)
-    plan = _plan(files, subjects, wanted)
-    if not plan:
-        raise InputError(f"{folder}: no files for {', '.join(s.name for s in subjects)}")
-    _Run(results, plan, place, scorer, told).run()
+    with _torch_threads(threads):
+        chosen = choose_device(device)
+        subjects = _open_all(names, chosen, threads, told, must=codecs is not None)
+        scorer = Scorer(left_out, labels, told.warning)
+        fresh = Results(
+            created=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            ncodec=ncodec.__version__,
+            machine=machine_here(chosen),
+            folder=Path(folder).resolve().name,
+            versions=versions_here(left_out),
+            codecs={subject.name: subject.note for subject in subjects},
+        )
+        results = fresh if place is None or overwrite else continued(place, fresh)
+        plan = _plan(files, subjects, wanted)
+        if not plan:
+            raise InputError(f"{folder}: no files for {', '.join(s.name for s in subjects)}")
+        _Run(results, plan, place, scorer, told).run()
     return results
 
 
@@ -111,14 +117,18 @@ def _flat(value: object) -> dict[str, Any]:
     return dict(vars(value)) if hasattr(value, "__dict__") else {"": value}
 
 
-def _device(device: str, threads: int | None) -> str:
+@contextmanager
+def _torch_threads(number: int | None) -> Iterator[None]:
+    """So many threads of torch while the block runs; those there are without a number."""
     import torch
 
-    from ncodec.api import choose_device
-
-    if threads is not None:
-        torch.set_num_threads(threads)
-    return choose_device(device)
+    before = torch.get_num_threads()
+    try:
+        if number is not None:
+            torch.set_num_threads(number)
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _qualities(
@@ -132,6 +142,8 @@ def _qualities(
         raise OptionError(f"qualities for {min(unknown)!r}, which is not evaluated")
     if empty := [name for name, values in whole.items() if not values]:
         raise OptionError(f"{empty[0]}: give one quality at least")
+    if endless := [name for name, values in whole.items() if not all(map(math.isfinite, values))]:
+        raise OptionError(f"{endless[0]}: qualities must be finite numbers")
     return {name: tuple(sorted({float(q) for q in values})) for name, values in whole.items()}
 
 
@@ -139,15 +151,18 @@ def _open_all(
     names: Sequence[str], device: str, threads: int | None, told: Listener, must: bool
 ) -> list[Subject]:
     """Every codec that there is; where all were asked for, the others are not missed."""
+    tell = must and len(names) > 1
     subjects, last = [], None
     for name in names:
         try:
             subjects.append(open_subject(name, device, threads))
         except Exception as error:
             last = error
-            if must and len(names) > 1:
+            if tell:
                 told.problem(name, error)
     if not subjects and last is not None:
+        if tell:
+            raise OptionError("none of the codecs could be opened") from last
         raise last
     return subjects
 
@@ -235,7 +250,7 @@ class _Run:
                 continue
             self.told.progress(self.done, self.total, f"{file.name} {task.subject.name}")
             try:
-                self._keep(self._measured(row, task.subject, loaded))
+                measured = self._measured(row, task.subject, loaded)
             except QualityError as error:
                 self._refuse(row, task, error, refused)
             except Exception as error:
@@ -243,6 +258,8 @@ class _Run:
                     self.told.problem(f"{file.name} {row.codec}", error)
                 said.add(said_of(error))
                 self._keep(replace(row, error=said_of(error)))
+            else:
+                self._keep(measured)
 
     def _refuse(self, row: Row, task: _Task, error: QualityError, refused: list[Exception]) -> None:
         """One of the default qualities that the codec lacks for this file is no failure."""
@@ -294,7 +311,7 @@ class _Run:
             self.rows.values(), key=lambda row: (order.get(row.codec, -1), row.quality, row.file)
         )
         if self.output is not None:
-            self.output.mkdir(parents=True, exist_ok=True)
+            make_folder(self.output)
             self.results.write(self.output)
         self.unwritten, self.written_at = 0, time.monotonic()
 
@@ -313,7 +330,7 @@ def sound_columns(sound: Audio, size: int, encoding: float, decoding: float) -> 
         "sample_rate": sound.sample_rate,
         "channels": sound.channels,
         "seconds": seconds,
-        "kbps": 8 * size / seconds / 1000,
+        "kbps": kbps_of(size, seconds),
         "encode_realtime": seconds / max(encoding, 1e-9),
         "decode_realtime": seconds / max(decoding, 1e-9),
     }

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ncodec.errors import InputError, OptionError
+from ncodec.errors import InputError, ModelError, OptionError
 from ncodec.evaluation import audio_metrics, metrics
 from ncodec.evaluation.machine import METRIC_PACKAGES
 from ncodec.evaluation.sounds import fitted
@@ -88,7 +88,7 @@ class Scorer:
             return None
         try:
             return _number(function(*args))
-        except OptionError as error:
+        except (OptionError, ModelError, ImportError) as error:
             self._absent.add(metric)
             self._warn(f"{metric} is left empty: {error}")
             return None

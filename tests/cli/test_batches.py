@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ncodec.cli.paths import Source, encoded_medium
 from tests.cli.conftest import Picture, Run, names
 
 
@@ -133,3 +134,14 @@ def test_a_name_that_no_file_system_takes_is_an_error(run: Run) -> None:
     answer = run("encode", "x" * 5000)
     assert answer.code == 3
     assert "unexpected" not in answer.err
+
+
+def test_a_file_that_can_not_be_read_does_not_stop_the_plan(
+    picture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    path = picture("a.ncd.png").rename("a.ncd")
+    monkeypatch.setattr(Path, "open", refuse)
+    assert encoded_medium(Source(path, path)) is None

@@ -48,8 +48,9 @@ def test_json_is_a_line_a_row(evaluate: Run) -> None:
     assert answer.err == ""
 
 
-def test_qualities_for_one_codec(evaluate: Run) -> None:
-    evaluate("-c", "jpeg", "-c", "plain", "--qualities", "10", "--qualities", "jpeg=20,30")
+@pytest.mark.parametrize("given", [("10", "jpeg=20,30"), ("jpeg=20,30", "10")])
+def test_qualities_for_one_codec(evaluate: Run, given: tuple[str, str]) -> None:
+    evaluate("-c", "jpeg", "-c", "plain", "--qualities", given[0], "--qualities", given[1])
     asked = {(row.codec, row.quality) for row in Results.read("out").rows}
     assert asked == {("jpeg", 20), ("jpeg", 30), ("plain", 10)}
 
@@ -79,6 +80,7 @@ def test_a_codec_that_is_not_installed_is_one_line(
     [
         (("-c", "gif"), 2, "no codec 'gif'; there are:"),
         (("-c", "jpeg", "--qualities", "ten"), 2, "write numbers as 10,30,50"),
+        (("-c", "jpeg", "--qualities", "nan"), 2, "finite"),
         (("--qualities", "10"), 2, "name codecs with -c"),
         (("-c", "jpeg", "--qualities", "webp=10"), 2, "webp"),
         (("-c", "jpeg", "--without", "psnr"), 2, "no metric 'psnr'"),
@@ -119,7 +121,7 @@ def test_results_of_another_version_are_one_line(evaluate: Run) -> None:
 
 def test_labels_give_accuracy(run: Run, picture: Picture) -> None:
     picture("in/a.png")
-    Path("in/labels.csv").write_text("a.png,3\n\n")
+    Path("in/labels.csv").write_text("a.png,3\n\n", "utf-8-sig")
     words = ("-c", "jpeg", "--qualities", "90", "--without", "ms_ssim", "--device", "cpu")
     answer = run("eval", "in", "-o", "out", "--labels", "in/labels.csv", *words)
     assert answer.code == 0

@@ -55,6 +55,15 @@ def test_grey_pictures_stay_grey() -> None:
     assert subject.decode(subject.encode(grey, 90)).grey
 
 
+@pytest.mark.parametrize("name", ["jpeg", "avif"])
+def test_pillows_limit_of_the_process_does_not_count(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 10)
+    subject = open_subject(name, threads=1)
+    assert subject.decode(subject.encode(PICTURE, 50)).width == PICTURE.width
+
+
 @pytest.mark.parametrize("quality", [-1, 101, 50.5])
 def test_qualities_that_pillow_lacks_are_refused(quality: float) -> None:
     with pytest.raises(QualityError, match="0 to 100"):

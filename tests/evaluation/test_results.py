@@ -114,6 +114,7 @@ def row(**fields: Any) -> dict[str, Any]:  # noqa: ANN401
         (changed(rows=[row(), row(psnr="high")]), "row 2: psnr is of the wrong kind"),
         (changed(rows=[row(width=1.5)]), "row 1: width is of the wrong kind"),
         (changed(rows=[row(codec=None)]), "codec is of the wrong kind"),
+        (changed(rows=[row(media="video")]), "row 1: media 'video' is neither image nor audio"),
         (changed(rows=[7]), "row is missing"),
         (changed(rows=[{"codec": "jpeg"}]), "quality"),
         (changed(codecs={"jpeg": {"kind": "pillow"}}), "settings"),
@@ -171,3 +172,14 @@ def test_compressais_plots_load_it(tmp_path: Path) -> None:
         assert curve == {"name": "jpeg", "xs": [2, 4], "ys": [15, 20]}
         curve = plot_tool().parse_json_file(path, "ms-ssim")
         assert list(curve["ys"]) == pytest.approx([6.9897, 10])
+
+
+def test_codecs_are_exported_to_one_folder_only(tmp_path: Path) -> None:
+    whole = results()
+    whole.codecs["../jpeg"] = whole.codecs["jpeg"]
+    with pytest.raises(InputError, match="not the name of a file"):
+        export_compressai(whole, tmp_path / "each")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputError, match="file"):
+        export_compressai(results(), tmp_path / "file")

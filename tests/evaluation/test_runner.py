@@ -2,15 +2,23 @@
 
 import json
 import math
+import os
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
 import soundfile
+import torch
 
-from ncodec.errors import InputError, ModelNotFoundError, NcodecWarning, OptionError
-from ncodec.evaluation import Results, evaluate
+from ncodec.errors import (
+    InputError,
+    ModelMismatchError,
+    ModelNotFoundError,
+    NcodecWarning,
+    OptionError,
+)
+from ncodec.evaluation import Results, Row, evaluate
 from ncodec.evaluation.runner import ROWS_A_WRITE
 from tests.cli.plain_codec import PlainCodec
 from tests.evaluation.conftest import RATE, Told, picture, speech
@@ -245,6 +253,56 @@ def test_a_codec_that_is_not_installed_does_not_stop_the_others(
         run(folder, "jxl", qualities=[50])
 
 
+def test_codecs_that_all_fail_are_told_once(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "weights.safetensors").unlink()
+    told = Told()
+    with pytest.raises(OptionError, match="none of the codecs could be opened"):
+        run(folder, "plain", "coarse", told=told)
+    assert [text.split(":")[0] for text in told.problems] == ["plain", "coarse"]
+
+
+def test_a_listener_that_fails_is_no_failure_of_the_file(folder: Path, tmp_path: Path) -> None:
+    class Gone(Told):
+        def row(self, row: Row) -> None:
+            raise BrokenPipeError
+
+    told = Gone()
+    with pytest.raises(BrokenPipeError):
+        run(folder, "jpeg", told=told, qualities=[10], output=tmp_path / "out")
+    assert told.problems == []
+    assert [row.error for row in Results.read(tmp_path / "out").rows] == [None]
+
+
+@pytest.mark.parametrize("error", [ModelMismatchError("other weights"), ImportError("no library")])
+def test_a_classifier_that_can_not_be_loaded_leaves_top1_empty(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("ncodec.evaluation.classifier.classify", fail)
+    told = Told()
+    results = run(folder, "jpeg", told=told, qualities=[10], left_out=("ms_ssim",))
+    assert told.warnings == [f"top1 is left empty: {error}"]
+    assert all(row.error is row.top1_agreement is None for row in results.rows)
+
+
+def test_threads_of_torch_are_given_back(folder: Path) -> None:
+    before = torch.get_num_threads()
+    results = run(folder, "jpeg", qualities=[10], threads=before + 1)
+    assert results.machine.threads == before + 1
+    assert torch.get_num_threads() == before
+
+
+def test_pipes_and_circles_of_links_are_rows(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.png")
+    (folder / "circle.png").symlink_to("circle.png")
+    told = Told()
+    results = run(folder, "jpeg", told=told, qualities=[10])
+    assert {row.file for row in results.rows if row.error} == {"pipe.png", "circle.png"}
+    assert any("not an ordinary file" in text for text in told.problems)
+
+
 def test_missing_weights_are_the_codecs_problem(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "weights.safetensors").unlink()
     with pytest.raises(ModelNotFoundError):
@@ -257,6 +315,8 @@ def test_missing_weights_are_the_codecs_problem(folder: Path, tmp_path: Path) ->
         (["gif"], {}, "no codec 'gif'"),
         (["jpeg"], {"qualities": {"webp": [1]}}, "webp"),
         (["jpeg"], {"qualities": []}, "one quality"),
+        (["jpeg"], {"qualities": [math.nan]}, "finite"),
+        (["jpeg"], {"qualities": {"jpeg": [10, math.inf]}}, "finite"),
         (["jpeg"], {"left_out": ["psnr"]}, "no metric 'psnr'"),
         (["jpeg"], {"device": "tpu"}, "device"),
     ],
