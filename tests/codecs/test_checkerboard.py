@@ -17,6 +17,11 @@ def size(request: pytest.FixtureRequest) -> tuple[int, int]:
     return found
 
 
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    torch.manual_seed(0)
+
+
 def board_of(size: tuple[int, int]) -> Checkerboard:
     return Checkerboard(*size, torch.device("cpu"))
 
