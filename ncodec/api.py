@@ -161,7 +161,7 @@ class Codec:
 
         media = media.stripped() if strip else media
         encoded = self.compress(media, target, verify=verify)
-        _warn((*unkept(media), *encoded.warnings))
+        _warn((*unkept(media), *encoded.warnings), depth=2)
         return encoded.data
 
     def decode(
@@ -204,16 +204,11 @@ class Codec:
 
         An existing file stays unless `overwrite`.
         """
-        data = self.encode(
-            Path(source),
-            quality=quality,
-            bpp=bpp,
-            size=size,
-            psnr=psnr,
-            kbps=kbps,
-            strip=strip,
-            verify=verify,
-        )
+        from ncodec.media import open_media
+
+        wanted = Target.from_options(quality, bpp, size, psnr, kbps)
+        with open_media(Path(source)) as opened:
+            data = self._encode(opened, wanted, strip, verify)
         files.write_atomic(Path(target), lambda file: file.write(data), overwrite=overwrite)
 
     def decode_file(
@@ -289,9 +284,10 @@ def _check_memory(reader: Reader, span: Span | None) -> None:
         )
 
 
-def _warn(messages: tuple[str, ...]) -> None:
+def _warn(messages: tuple[str, ...], depth: int = 1) -> None:
+    """Warn of the line that called the function `depth` levels above this one."""
     for message in messages:
-        python_warnings.warn(message, NcodecWarning, stacklevel=3)
+        python_warnings.warn(message, NcodecWarning, stacklevel=depth + 2)
 
 
 def load_codec(name: str = "hyperprior", device: str = "auto") -> Codec:

@@ -37,8 +37,9 @@ def open_source(source: Source) -> AbstractContextManager[bytes | BinaryIO]:
     if isinstance(source, str | Path):
         try:
             return Path(source).open("rb")
-        except OSError as error:
-            raise InputError(f"{source}: cannot be read ({error.strerror or error})") from error
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(f"{source}: cannot be read ({reason})") from error
     if not hasattr(source, "read"):
         raise InputError(f"cannot read a {type(source).__name__}; give bytes, a path or a file")
     seekable = getattr(source, "seekable", None)

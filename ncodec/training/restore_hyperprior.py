@@ -16,11 +16,19 @@ from torch import Tensor, nn
 
 from ncodec.codecs.hyperprior_latents import HYPER_FRACTION, MEANING, MULTIPLIER_BITS
 from ncodec.codecs.hyperprior_scales import INDEX_FRACTION, NETWORKS
-from ncodec.codecs.weights import read_verified, unpack_module
+from ncodec.codecs.weights import array, read_verified, unpack_module
 from ncodec.entropy import Tables
 from ncodec.entropy.integer_network import IntegerNetwork
 from ncodec.errors import ModelMismatchError
-from ncodec.models.hyperprior import HYPER, KNOTS, LOG_SCALE_STEP, SCALE_MIN, Hyperprior
+from ncodec.models.hyperprior import (
+    HYPER,
+    KNOTS,
+    LATENTS,
+    LOG_SCALE_STEP,
+    SCALE_MIN,
+    TRAINING_ONLY,
+    Hyperprior,
+)
 from ncodec.training.exact_scales import LEVEL_UNIT
 
 UNIT = 8192.0
@@ -37,13 +45,20 @@ def restore(model: Hyperprior, weights: Path) -> None:
         _restore_floats(model, arrays)
         _restore_scales(model, arrays)
         _restore_hyper(model, arrays)
-    except (KeyError, RuntimeError) as error:
+    except (KeyError, ValueError, RuntimeError) as error:
         raise ModelMismatchError(f"{weights}: weights of another model ({error})") from error
 
 
 def _restore_floats(model: Hyperprior, arrays: Mapping[str, NDArray[Any]]) -> None:
-    state = model.state_dict()
-    for name, value in unpack_module(arrays, "model/").items():
+    whole = model.state_dict()
+    state = {name: value for name, value in whole.items() if not name.startswith(TRAINING_ONLY)}
+    found = unpack_module(arrays, "model/")
+    wrong = set(state) ^ set(found)
+    wrong |= {name for name in set(state) & set(found) if state[name].shape != found[name].shape}
+    wrong |= {name for name, value in found.items() if not value.isfinite().all()}
+    if wrong:
+        raise ModelMismatchError(f"weights model/: wrong or missing: {', '.join(sorted(wrong))}")
+    for name, value in found.items():
         state[name].copy_(value)
 
 
@@ -61,13 +76,17 @@ def _restore_scales(model: Hyperprior, arrays: Mapping[str, NDArray[Any]]) -> No
     kernel = prior.around.weight.zero_()
     parts = layers["around"][0][0].reshape(4, *kernel.shape[:2]) * (LEVEL_UNIT / UNIT)
     kernel[:, :, [0, 1, 1, 2], [1, 0, 2, 1]] = parts.permute(1, 2, 0).to(kernel)
-    offset = torch.from_numpy(arrays["entropy/scale_offset"].astype(np.float32)) / INDEX_UNIT
-    model.scale_shift.values.copy_(offset - model.log_gain.values)
+    offset = array(arrays, "entropy/scale_offset", np.int16, (KNOTS, LATENTS))
+    shift = torch.from_numpy(offset.astype(np.float32)) / INDEX_UNIT
+    model.scale_shift.values.copy_(shift - model.log_gain.values)
 
 
 def _restore_hyper(model: Hyperprior, arrays: Mapping[str, NDArray[Any]]) -> None:
-    multiplier = torch.from_numpy(arrays["entropy/hyper_multiplier"].astype(np.float32))
-    model.hyper_log_gain.values.copy_(-(multiplier / 2**MULTIPLIER_BITS).log())
+    multiplier = array(arrays, "entropy/hyper_multiplier", np.int32, (KNOTS, HYPER))
+    if multiplier.min() < 1:
+        raise ModelMismatchError("weights: a multiplier of the hyperlatent is below 1")
+    gain = torch.from_numpy(multiplier.astype(np.float32)) / 2**MULTIPLIER_BITS
+    model.hyper_log_gain.values.copy_(-gain.log())
     tables = Tables.from_arrays(arrays, "entropy/hyper")
     moments = [_moments(tables, row) for row in range(tables.rows)]
     center, deviation = torch.tensor(moments).T.reshape(2, KNOTS, HYPER)
@@ -87,6 +106,8 @@ def _float_layers(network: IntegerNetwork) -> list[tuple[Tensor, Tensor]]:
 
 def _fill(module: nn.Conv2d, layer: tuple[Tensor, Tensor], unit_in: float, unit: float) -> None:
     """Set a layer whose inputs and outputs have so many integer steps to the unit."""
+    if layer[0].shape != module.weight.shape:
+        raise ValueError(f"a layer of {list(layer[0].shape)}, not {list(module.weight.shape)}")
     module.weight.copy_(layer[0] * (unit_in / unit))
     if module.bias is not None:
         module.bias.copy_(layer[1] / unit)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -193,11 +194,23 @@ def test_integers_have_the_full_scale_of_their_type() -> None:
         assert np.allclose(decoded(encoded(scaled, quality=100)).array[:, 0], ramp, atol=0.03)
 
 
+def test_a_name_that_no_file_can_have_is_an_input_error() -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        ncodec.decode("\0")
+
+
 def test_tags_are_left_out_with_a_warning(tmp_path: Path) -> None:
     sound = Audio(tone(100), 8_000, {"title": "one"})
-    with pytest.warns(NcodecWarning, match="title"):
+    with pytest.warns(NcodecWarning, match="title") as caught:
         blob = ncodec.encode(sound, device="cpu")
+    assert caught[0].filename == __file__  # The line of the caller, not one of ncodec's.
     assert ncodec.encode(sound, strip=True, device="cpu") == blob
+    with soundfile.SoundFile(tmp_path / "named.flac", "w", 8_000, 1) as file:
+        file.title = "one"
+        file.write(sound.array)
+    with pytest.warns(NcodecWarning, match="title") as caught:
+        ncodec.load_codec("mulaw", "cpu").encode_file(tmp_path / "named.flac", tmp_path / "a.ncd")
+    assert caught[0].filename == __file__
 
 
 def test_a_partial_decode_names_the_seconds_that_are_gone() -> None:

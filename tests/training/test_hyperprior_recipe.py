@@ -7,6 +7,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
+from safetensors.numpy import load_file, save_file
 
 from ncodec.codecs.base import Target
 from ncodec.codecs.checkerboard import Checkerboard
@@ -15,7 +16,7 @@ from ncodec.codecs.hyperprior_scales import ScaleIndexes
 from ncodec.codecs.registry import model_id
 from ncodec.container import Reader
 from ncodec.datasets.pictures import PictureCrops
-from ncodec.errors import InputError
+from ncodec.errors import InputError, ModelMismatchError
 from ncodec.media import Image
 from ncodec.models.blocks import checkerboard
 from ncodec.models.hyperprior import (
@@ -145,6 +146,18 @@ def test_training_goes_on_from_weights(recipe: HyperpriorRecipe, weights: Path) 
         found.append([out.latent_bits.sum(), out.hyper_bits.sum(), error])
     for before, after in zip(*found, strict=True):
         assert after.item() == pytest.approx(before.item(), rel=0.05)
+
+
+def test_weights_that_are_not_whole_are_not_restored(weights: Path, tmp_path: Path) -> None:
+    arrays = load_file(weights)
+    biases = [name for name in arrays if name.startswith("model/synthesis") and "bias" in name]
+    name = biases[0]
+    for value in (None, arrays[name][:1], np.full_like(arrays[name], np.nan)):
+        kept = {k: v for k, v in arrays.items() if k != name}
+        changed = kept if value is None else {**kept, name: value}
+        save_file(changed, tmp_path / "changed.safetensors", {"model_id": model_id(weights).hex()})
+        with pytest.raises(ModelMismatchError, match="wrong or missing: synthesis"):
+            restore(Hyperprior(), tmp_path / "changed.safetensors")
 
 
 def test_exported_weights_state_their_model_id(weights: Path, folder: Path) -> None:
