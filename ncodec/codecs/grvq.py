@@ -11,15 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from ncodec.codecs.base import Encoded, Progress, Span, Target
-from ncodec.codecs.grvq_allocation import allocate
 from ncodec.codecs.grvq_codes import CodeReader
-from ncodec.codecs.grvq_contexts import CODEBOOKS, ContextModel, Floats
+from ncodec.codecs.grvq_contexts import CODEBOOKS, ContextModel
 from ncodec.codecs.grvq_counts import SILENT, VARIED
 from ncodec.codecs.grvq_decoding import Decoding
 from ncodec.codecs.grvq_file import CeilingSearch, Writer
-from ncodec.codecs.grvq_frames import Frames, price_of, quality_of
+from ncodec.codecs.grvq_frames import Analysed, Frames, price_of, quality_of
 from ncodec.codecs.grvq_gains import SilenceDetector
-from ncodec.codecs.grvq_indices import Codes, IndexCoder
+from ncodec.codecs.grvq_indices import IndexCoder
 from ncodec.codecs.grvq_layout import MEANING, Plan, Timing, check_length
 from ncodec.codecs.grvq_networks import Analyser, Networks
 from ncodec.codecs.grvq_quantiser import Quantiser
@@ -63,8 +62,8 @@ class GrvqCodec:
         if target.kind == "quality":
             return self._at_quality(writer, plan, chunks, target.value)
         frames = Frames()
-        for codes, errors in chunks:
-            frames.add(codes, errors)
+        for chunk in chunks:
+            frames.add(chunk)
         search = CeilingSearch(writer, frames, plan)
         fit = search.fit(target)
         quality = quality_of(self.contexts, search.price(fit.step) / self.scale**2)
@@ -74,29 +73,28 @@ class GrvqCodec:
         self,
         writer: Writer,
         plan: Plan,
-        chunks: Iterator[tuple[Codes, Floats]],
+        chunks: Iterator[Analysed],
         quality: float,
     ) -> Encoded:
         """Code chunk by chunk at the price of a bit that the quality stands for."""
         price = price_of(self.contexts, quality) * self.scale**2
         plan = replace(plan, nominal=_NOMINAL.get(quality, VARIED))
         payloads = []
-        for codes, errors in chunks:
-            counts = allocate(errors, codes.counts == SILENT, price)
-            payloads.append(writer.payload(Codes(codes.indices, counts), plan.nominal))
+        for chunk in chunks:
+            codes = chunk.codes(chunk.counts(price))
+            payloads.append(writer.payload(codes, plan.nominal))
         return Encoded(writer.file(payloads, plan), quality)
 
-    def analyse(self, sound: SoundBlocks, plan: Plan) -> Iterator[tuple[Codes, Floats]]:
-        """All codebooks of each chunk (counts are 12, or 0 for silence) and errors [C, T, 13]."""
+    def analyse(self, sound: SoundBlocks, plan: Plan) -> Iterator[Analysed]:
+        """The chunks of a sound, coded with any number of codebooks."""
         analyser = Analyser(self.networks, sound.channels)
         detector = SilenceDetector(sound.channels, float(plan.gain))
         for samples in coded_chunks(sound, plan):
-            silent = detector.step(samples)
+            most = np.where(detector.step(samples), SILENT, CODEBOOKS).astype(np.uint8)
             latent = analyser.run(samples)
             found = self.quantiser.quantise(latent.reshape(-1, latent.shape[-1]))
-            counts = np.where(silent, 0, CODEBOOKS).astype(np.uint8)
-            indices = found.indices.reshape(*counts.shape, CODEBOOKS)
-            yield Codes(indices, counts), found.errors.reshape(*counts.shape, CODEBOOKS + 1)
+            paths = found.paths.reshape(*most.shape, *found.paths.shape[1:])
+            yield Analysed(paths, most, found.errors.reshape(*most.shape, CODEBOOKS + 1))
 
     def decompress(
         self,
@@ -139,8 +137,8 @@ class GrvqCodec:
 
 
 def _counted(
-    chunks: Iterator[tuple[Codes, Floats]], total: int, progress: Progress | None
-) -> Iterator[tuple[Codes, Floats]]:
+    chunks: Iterator[Analysed], total: int, progress: Progress | None
+) -> Iterator[Analysed]:
     for done, chunk in enumerate(chunks, 1):
         yield chunk
         if progress:

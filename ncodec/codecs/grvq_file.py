@@ -91,7 +91,7 @@ class CeilingSearch:
         return self._writer.file(payloads, plan)
 
     def _payload(self, index: int, counts: Counts, nominal: int) -> bytes:
-        return self._writer.payload(Codes(self._frames.codes[index].indices, counts), nominal)
+        return self._writer.payload(self._frames.chunks[index].codes(counts), nominal)
 
     def _sample(self, step: int) -> float:
         """Of a few chunks, the true size in parts of the estimate."""

@@ -13,6 +13,7 @@ from ncodec.codecs.grvq_gains import Muter, SilenceDetector
 from ncodec.codecs.grvq_indices import Codes
 from ncodec.codecs.grvq_layout import BLOCK, DELAY, FRAME, RATE
 from ncodec.codecs.grvq_networks import Analyser, Synthesiser
+from ncodec.codecs.grvq_quantiser import chosen
 from ncodec.errors import BitstreamError, InputError, OptionError
 
 FRAMES = BLOCK // FRAME
@@ -79,10 +80,11 @@ class StreamEncoder:
         block = samples[None] * self._gain
         silent = self._silence.step(block)
         latent = self._analyser.step(block)
-        indices = self._codec.quantiser.quantise(latent[0]).indices[None]
+        found = self._codec.quantiser.quantise(latent[0])
         full = np.where(silent, SILENT, CODEBOOKS).astype(np.uint8)
-        count = self._affordable(Codes(indices, full))
-        payload = self._codec.coder.encode(Codes(indices, np.minimum(full, np.uint8(count))), ANY)
+        count = self._affordable(Codes(found.indices[None], full))
+        counts = np.minimum(full, np.uint8(count))
+        payload = self._codec.coder.encode(Codes(chosen(found.paths[None], counts), counts), ANY)
         self._saved += self._budget - 8 * (1 + len(payload))
         self._saved = min(self._saved, SAVINGS * self._budget)
         return bytes([len(payload)]) + payload

@@ -6,9 +6,10 @@ from ncodec.codecs.base import Target
 from ncodec.codecs.grvq_codes import CodeReader
 from ncodec.codecs.grvq_contexts import CODEBOOKS, ContextModel, Floats
 from ncodec.codecs.grvq_file import CeilingSearch, Writer
-from ncodec.codecs.grvq_frames import Frames, energies
+from ncodec.codecs.grvq_frames import Analysed, Frames, energies
 from ncodec.codecs.grvq_indices import Codes, IndexCoder
 from ncodec.codecs.grvq_layout import MEANING
+from ncodec.codecs.grvq_quantiser import only
 from ncodec.codecs.registry import entry_of, weights_for
 from ncodec.codecs.weights import read_verified
 from ncodec.container import Reader
@@ -29,7 +30,7 @@ def trim(reader: Reader, kbps: float) -> bytes:
     lengths = energies(contexts)
     for index in range(len(source)):
         codes = source.read(index)
-        frames.add(codes, _errors(codes, lengths))
+        frames.add(Analysed(only(codes.indices), codes.counts, _errors(codes, lengths)))
     writer = Writer(coder, header.model_id, source.timing, source.media.channels)
     return CeilingSearch(writer, frames, source.plan).fit(Target("kbps", kbps)).data
 

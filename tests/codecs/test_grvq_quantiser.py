@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ncodec.codecs.grvq_allocation import BITS, allocate
 from ncodec.codecs.grvq_contexts import CODEBOOKS, ContextModel
 from ncodec.codecs.grvq_counts import step_bits
-from ncodec.codecs.grvq_quantiser import Quantiser
+from ncodec.codecs.grvq_quantiser import Quantised, Quantiser, chosen, only
 
 from .grvq_arrays import entropy_arrays
 
@@ -35,24 +35,55 @@ def test_a_frame_alone_gets_the_same_indices_as_among_others(size: float) -> Non
         )
 
 
-def test_every_layer_takes_the_nearest_codeword() -> None:
+def indices_of(found: Quantised, count: int) -> NDArray[np.int16]:
+    return chosen(found.paths, np.full(len(found.paths), count, np.uint8))
+
+
+def left_by(latent: NDArray[np.float32], found: Quantised, count: int) -> NDArray[np.float64]:
+    counts = np.full(len(latent), count, np.uint8)
+    rest = latent - QUANTISER.dequantise(indices_of(found, count), counts)
+    left: NDArray[np.float64] = np.square(rest, dtype=np.float64).sum(axis=1)
+    return left
+
+
+def test_one_way_takes_the_nearest_codeword_in_every_layer() -> None:
     latent = latents(20)
-    found = QUANTISER.quantise(latent)
+    found = QUANTISER.quantise(latent, beam=1)
     for count in range(CODEBOOKS):
         rest = latent - QUANTISER.dequantise(found.indices, np.full(20, count, np.uint8))
         half = rest[:, count % 2 * 64 : count % 2 * 64 + 64]
         words = CODEWORDS[count, :1024] * SCALE
         distance = np.square(half[:, None] - words).sum(axis=2)
-        chosen = distance[np.arange(20), found.indices[:, count]]
-        np.testing.assert_allclose(chosen, distance.min(axis=1), atol=0.05)
+        picked = distance[np.arange(20), found.indices[:, count]]
+        np.testing.assert_allclose(picked, distance.min(axis=1), atol=0.05)
 
 
-def test_errors_are_the_distances_that_remain() -> None:
+@pytest.mark.parametrize("beam", [1, 4])
+def test_errors_are_the_distances_that_remain(beam: int) -> None:
     latent = latents(20)
-    found = QUANTISER.quantise(latent)
+    found = QUANTISER.quantise(latent, beam)
     for count in range(CODEBOOKS + 1):
-        rest = latent - QUANTISER.dequantise(found.indices, np.full(20, count, np.uint8))
-        np.testing.assert_allclose(found.errors[:, count], np.square(rest).sum(1), atol=0.1)
+        np.testing.assert_allclose(found.errors[:, count], left_by(latent, found, count), atol=0.1)
+
+
+def test_more_ways_come_nearer_at_every_count() -> None:
+    latent = latents(60)
+    plain, wide = QUANTISER.quantise(latent, beam=1), QUANTISER.quantise(latent, beam=4)
+    np.testing.assert_allclose(wide.errors[:, :3], plain.errors[:, :3], rtol=1e-6)
+    assert (wide.errors[:, 4:].mean(axis=0) < plain.errors[:, 4:].mean(axis=0)).all()
+
+
+def test_paths_and_counts_give_indices() -> None:
+    paths = np.arange(72, dtype=np.int16).reshape(1, 2, 6, 6)
+    for count in range(1, CODEBOOKS + 1):
+        (found,) = chosen(paths, np.array([count], np.uint8))
+        for codebook in range(count):
+            layers = (count + 1 - codebook % 2) // 2
+            assert found[codebook] == paths[0, codebook % 2, layers - 1, codebook // 2]
+    indices = np.arange(24, dtype=np.int16).reshape(2, 12)
+    for count in range(CODEBOOKS + 1):
+        counts = np.full(2, count, np.uint8)
+        np.testing.assert_array_equal(chosen(only(indices), counts), indices)
 
 
 def test_what_is_not_finite_or_huge_still_gets_indices() -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from ncodec.codecs.base import Target
 from ncodec.codecs.grvq import GrvqCodec
 from ncodec.codecs.grvq_codes import CodeReader
 from ncodec.codecs.grvq_counts import VARIED
+from ncodec.codecs.grvq_file import Writer
 from ncodec.codecs.grvq_layout import Plan
 from ncodec.codecs.grvq_trim import trim
 from ncodec.container import Reader
@@ -53,14 +55,22 @@ def test_trimmed_files_have_the_rate_and_the_first_codebooks(
     assert sounds.decompress(Reader(data)).array.shape == (50_000, 1)
 
 
-def test_the_lowest_trim_is_the_lowest_encoding(
-    sounds: GrvqCodec, registered: None, full: bytes
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_steady_trim_is_the_encoding_of_so_many_codebooks(
+    sounds: GrvqCodec, registered: None, full: bytes, count: int
 ) -> None:
-    lowest = sounds.compress(sound(50_000), Target("quality", 0)).data
-    seconds = 50_000 / 16_000
-    assert trim(Reader(full), len(lowest) / seconds / 125) == lowest
-    with pytest.raises(OptionError, match="below the lowest possible"):
-        trim(Reader(full), 0.9 * len(lowest) / seconds / 125)
+    """Byte for byte what an encoder writes that knows only the file's first codebooks."""
+    source = CodeReader(sounds.coder, Reader(full))
+    codes = [source.read(index).limited(count) for index in range(len(source))]
+    writer = Writer(sounds.coder, sounds.model_id, source.timing, 1)
+    plan = replace(source.plan, nominal=count)
+    direct = writer.file([writer.payload(chunk, count) for chunk in codes], plan)
+    kbps = len(direct) / (50_000 / 16_000) / 125
+    if count == 1:
+        assert trim(Reader(full), kbps) == direct
+        with pytest.raises(OptionError, match="below the lowest possible"):
+            trim(Reader(full), 0.98 * kbps)
+    assert trim(Reader(direct), 64) == direct
 
 
 def test_a_rate_that_the_file_has_already_changes_nothing(registered: None, full: bytes) -> None:
