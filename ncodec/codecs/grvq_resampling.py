@@ -6,6 +6,7 @@ import numpy as np
 import soxr
 
 from ncodec.codecs.grvq_contexts import Floats
+from ncodec.codecs.grvq_gains import THRESHOLD
 from ncodec.codecs.grvq_layout import FRAME, RATE, Plan, Timing
 from ncodec.media import SoundBlocks
 from ncodec.media.level import LevelMeter
@@ -35,18 +36,24 @@ class Resampler:
 
 
 def make_plan(sound: SoundBlocks, nominal: int) -> Plan:
-    """Read a sound once, to find its level and whether two channels are nearly one."""
-    power = np.zeros(2)
-    meter = LevelMeter()
+    """Read a sound once, to find its level and whether two channels are nearly one.
+
+    The loudest channel decides on the gain, so that all keep their balance.
+    """
+    power, peaks = np.zeros(2), np.zeros(sound.channels)
+    meters = [LevelMeter() for _ in range(sound.channels)]
     for block in sound.blocks(sound.sample_rate):
         clipped = block.clip(-MOST, MOST)
         if sound.channels == 2:
             sums = Plan(nominal, True, 0).mix(clipped)
             power += np.square(sums, dtype=np.float64).sum(axis=0)
-        for channel in clipped.T:
+        peaks = np.maximum(peaks, np.abs(clipped).max(axis=0, initial=0))
+        for meter, channel in zip(meters, clipped.T, strict=True):
             meter.add(channel)
     joint = sound.channels == 2 and bool(power[1] <= JOINT_SHARE * power[0])
-    return Plan(nominal, joint, meter.gain_db)
+    pairs = zip(meters, peaks > THRESHOLD, strict=True)
+    gains = [meter.gain_db for meter, heard in pairs if heard]
+    return Plan(nominal, joint, min(gains, default=0))
 
 
 def coded_chunks(sound: SoundBlocks, plan: Plan) -> Iterator[Floats]:
