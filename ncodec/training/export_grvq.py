@@ -69,10 +69,10 @@ def centre(model: Grvq) -> None:
     offset = quantiser.sums[first].sum(1) / used
     quantiser.codebooks[first] -= offset[:, None]
     quantiser.sums[first] -= offset[:, None] * quantiser.usage[first, :, None]
-    model.encoder.leave.bias -= offset.flatten()
+    model.encoder.leave.bias.sub_(offset.flatten())
     parts = decoder.enter.weight.reshape(-1, quantiser.groups, quantiser.size)
     shifts = torch.einsum("cgd,gd->gc", parts, offset)
-    decoder.enter.bias += shifts.sum(0)
+    decoder.enter.bias.add_(shifts.sum(0))
     # A frame that lacks the first codebook of a group has a zero there, and keeps it.
     for count in range(quantiser.groups):
         decoder.count.weight[count] -= shifts[count:].sum(0)

@@ -7,6 +7,7 @@ long: they gather frames element by element and transform complex frames.
 from functools import cache
 from typing import Any
 
+from collections.abc import Callable
 import torch
 from torch import Tensor
 
@@ -76,11 +77,11 @@ class _Power(torch.autograd.Function):
 
 def spectrum(x: Tensor, window: int, hop: int) -> Tensor:
     """Complex spectra [B, T, window / 2 + 1]."""
-    found: Tensor = _Spectrum.apply(x, window, hop)  # type: ignore[no-untyped-call]
-    return found
+    apply: Callable[..., Tensor] = _Spectrum.apply  # Not every torch has types for it.
+    return apply(x, window, hop)
 
 
 def power(x: Tensor, window: int, hop: int) -> Tensor:
     """Power spectra [B, T, window / 2 + 1]."""
-    found: Tensor = _Power.apply(x, window, hop)  # type: ignore[no-untyped-call]
-    return found
+    apply: Callable[..., Tensor] = _Power.apply  # Not every torch has types for it.
+    return apply(x, window, hop)

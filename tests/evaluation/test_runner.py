@@ -284,7 +284,7 @@ def test_a_classifier_that_can_not_be_loaded_leaves_top1_empty(
     told = Told()
     results = run(folder, "jpeg", told=told, qualities=[10], left_out=("ms_ssim",))
     assert told.warnings == [f"top1 is left empty: {error}"]
-    assert all(row.error is row.top1_agreement is None for row in results.rows)
+    assert all(row.error is None and row.top1_agreement is None for row in results.rows)
 
 
 def test_threads_of_torch_are_given_back(folder: Path) -> None:

@@ -45,7 +45,9 @@ def test_a_fit_finds_what_repeats_and_keeps_it_in_integers(
 def integer_bits(model: ContextModel, chunk: NDArray[np.int16]) -> NDArray[np.float32]:
     """Mean bits of each codebook of a chunk under the exact model, [12]."""
     counts = np.full((1, CHUNK), CODEBOOKS, np.uint8)
-    return IndexCoder(model).prices(Codes(chunk[None], counts))[0].mean(0)
+    prices = IndexCoder(model).prices(Codes(chunk[None], counts))[0]
+    bits: NDArray[np.float32] = prices.mean(axis=0)
+    return bits
 
 
 def test_windows_hide_what_lies_outside(codewords: torch.Tensor, indices: torch.Tensor) -> None:
