@@ -4,10 +4,10 @@ The gradients that torch derives for overlapping frames and real transforms take
 long: they gather frames element by element and transform complex frames.
 """
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from collections.abc import Callable
 import torch
 from torch import Tensor
 
