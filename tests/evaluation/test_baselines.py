@@ -85,7 +85,7 @@ def test_jpeg_xl_with_a_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
 
     asked: list[dict[str, object]] = []
     monkeypatch.setitem(sys.modules, "pillow_jxl", ModuleType("pillow_jxl"))
-    monkeypatch.setattr("ncodec.evaluation.baselines.version", lambda _: "1.0")
+    monkeypatch.setattr("importlib.metadata.version", lambda _: "1.0")
     monkeypatch.setitem(PIL.Image.SAVE, "JXL", save)
     monkeypatch.setitem(PIL.Image.OPEN, "JXL", (PIL.PngImagePlugin.PngImageFile, None))
     subject = open_subject("jxl", threads=2)
