@@ -91,7 +91,7 @@ class GrvqCodec:
         detector = SilenceDetector(sound.channels, float(plan.gain))
         for samples in coded_chunks(sound, plan):
             most = np.where(detector.step(samples), SILENT, CODEBOOKS).astype(np.uint8)
-            latent = analyser.run(samples)
+            latent = analyser.step(samples)
             found = self.quantiser.quantise(latent.reshape(-1, latent.shape[-1]))
             paths = found.paths.reshape(*most.shape, *found.paths.shape[1:])
             yield Analysed(paths, most, found.errors.reshape(*most.shape, CODEBOOKS + 1))

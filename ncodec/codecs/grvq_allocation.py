@@ -9,11 +9,12 @@ from ncodec.codecs.grvq_counts import SILENT, Counts, step_bits
 Errors = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
-BITS = 9.5
-"""What an index costs, about: too little depends on which one it is."""
+Costs = NDArray[np.float64]
+COSTS: Costs = np.array([7.0] * 2 + [9.0] * (CODEBOOKS - 2))
+"""Bits that an index of each codebook costs, about."""
 
 
-def allocate(errors: Errors, silent: Flags, price: float) -> Counts:
+def allocate(errors: Errors, silent: Flags, price: float, costs: Costs = COSTS) -> Counts:
     """Counts 1..12 [N, T] of N rows of frames that are chosen each on its own.
 
     The sum of errors + price * bits is smallest, where bits count the change of a count from frame
@@ -23,8 +24,9 @@ def allocate(errors: Errors, silent: Flags, price: float) -> Counts:
         errors: [N, T, 13], by count; in any unit.
         silent: [N, T].
         price: units of error a bit.
+        costs: bits of an index of each codebook.
     """
-    spent = price * BITS * np.arange(1, CODEBOOKS + 1)
+    spent = price * costs.cumsum()
     counts = _cheapest(errors[..., 1:] + spent, price * step_bits()[1:, 1:])
     counts[silent] = SILENT
     return counts

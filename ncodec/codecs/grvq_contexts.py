@@ -1,8 +1,8 @@
 """How likely is each index? A small integer network that sees the codewords coded before it.
 
-One hidden layer a codebook. Every number is an integer carried in a float32, every sum stays below
-2**24, so that any order of summation, on any machine, gives the same probabilities. NumPy only:
-cutting a file to a lower rate needs no torch.
+One hidden layer a codebook. Every number is a whole one, carried in a float64 that holds it
+exactly, so that any order of summation, on any machine, gives the same probabilities. NumPy is
+enough: cutting a file to a lower rate needs no torch.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ncodec.entropy.exact import Floats, product
 from ncodec.errors import ModelMismatchError
 
 GROUPS = 2
@@ -33,7 +34,6 @@ MISSING = -1
 """The index of a codebook that a frame does not have, or of a frame outside the chunk."""
 
 Array = NDArray[Any]
-Floats = NDArray[np.float32]
 Indices = NDArray[np.int16]
 """[T, 12]: codewords 0..1023, `MISSING` from the frame's count of codebooks on."""
 
@@ -42,7 +42,7 @@ class ContextModel:
     """The network with its weights, and the codewords that it sees; immutable.
 
     Attributes:
-        codewords: float32 [12, 1025, 64], whole numbers; the last row, which index -1 reads, is 0.
+        codewords: [12, 1025, 64]; the last row, which index -1 reads, is 0.
     """
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
@@ -61,11 +61,13 @@ class ContextModel:
         second = (CODEBOOKS, CODEWORDS, hidden)
         self.codewords = _with_missing(codewords)
         self._first = _layer(arrays, "entropy/first", first)
-        self._second = _layer(arrays, "entropy/second", second)
+        weights, bias, scale = _layer(arrays, "entropy/second", second)
+        extended = np.concatenate([weights, bias[:, None]], axis=1)
+        self._second = extended * np.array(scale, np.float64)[:, None, None]
         powers = _integers(arrays, "entropy/exp2", np.int32, (POWERS,), PEAK)
         if powers.min() < 1:
             raise ModelMismatchError("weights entropy/exp2: a weight is below 1")
-        self._powers = powers.astype(np.float64)
+        self._powers = powers
         self._history, self._current = self._tables()
 
     def _tables(self) -> tuple[Floats, Floats]:
@@ -104,26 +106,26 @@ class ContextModel:
             totals: [T, 128], the sums of the codewords of all codebooks before this one.
             previous: [T], indices of codebook - 2.
         """
-        inputs = np.zeros((len(totals), INPUTS), np.float32)
+        inputs = np.zeros((len(totals), INPUTS), np.float64)
         seen = totals.clip(-MAX_CODE, MAX_CODE)
         inputs[1:, :LATENT] = seen[:-1]
         inputs[:-1, LATENT : 2 * LATENT] = seen[1:]
         inputs[:, 2 * LATENT : 3 * LATENT] = seen
         inputs[:, 3 * LATENT :] = self.codewords[codebook - GROUPS].take(previous, 0, mode="wrap")
         weights, bias, _ = self._first
-        sums: Floats = inputs @ weights[codebook]
+        sums = product(inputs, weights[codebook])
         sums += bias[codebook]
         return sums
 
-    def weights(self, codebook: int, sums: Floats) -> NDArray[np.float64]:
+    def weights(self, codebook: int, sums: Floats) -> NDArray[np.int32]:
         """How likely every codeword is after hidden sums [n, .]: [n, 1024], 1..2**18."""
-        hidden = np.floor(sums * self._first[2][codebook]).clip(0, MAX_CODE)
-        matrix, bias, scale = self._second
-        outputs = hidden @ matrix[codebook]
-        outputs += bias[codebook]
+        scaled = np.floor(sums * self._first[2][codebook])
+        hidden = np.ones((len(sums), sums.shape[1] + 1), np.float64)
+        np.clip(scaled, 0, MAX_CODE, out=hidden[:, :-1])
+        outputs = product(hidden, self._second[codebook])
         np.subtract(outputs.max(axis=1, keepdims=True), outputs, out=outputs)
-        outputs *= scale[codebook]  # The cast below rounds down, as a shift does.
-        weights: NDArray[np.float64] = self._powers.take(outputs.astype(np.int32), mode="clip")
+        # Rounds down, as a shift does: the weights are divided by a power of two already.
+        weights: NDArray[np.int32] = self._powers.take(outputs.astype(np.intp), mode="clip")
         return weights
 
     def add(self, codebook: int, totals: Floats, indices: Array) -> None:
@@ -135,15 +137,15 @@ class ContextModel:
 
 def _layer(
     arrays: Mapping[str, Array], name: str, shape: tuple[int, int, int]
-) -> tuple[Floats, Floats, list[np.float32]]:
+) -> tuple[Floats, Floats, list[np.float64]]:
     """Weights [12, inputs, outputs], biases [12, outputs], and what to multiply by for a shift."""
     weights = _integers(arrays, name, np.int8, shape, MAX_CODE)
     bias = _integers(arrays, f"{name}_bias", np.int32, shape[:2], MAX_BIAS)
     shift = _integers(arrays, f"{name}_shift", np.int32, shape[:1], MAX_SHIFT)
     if shift.min() < 0:
         raise ModelMismatchError(f"weights {name}_shift: a shift is negative")
-    turned = np.ascontiguousarray(weights.transpose(0, 2, 1), np.float32)
-    return turned, bias.astype(np.float32), list(np.float32(2.0) ** -shift.astype(np.float32))
+    turned = np.ascontiguousarray(weights.transpose(0, 2, 1), np.float64)
+    return turned, bias.astype(np.float64), list(np.float64(2.0) ** -shift.astype(np.float64))
 
 
 def _integers(
@@ -164,6 +166,6 @@ def _integers(
 
 
 def _with_missing(codewords: NDArray[np.int8]) -> Floats:
-    padded = np.zeros((CODEBOOKS, CODEWORDS + 1, SIZE), np.float32)
+    padded = np.zeros((CODEBOOKS, CODEWORDS + 1, SIZE), np.float64)
     padded[:, :-1] = codewords
     return padded

@@ -21,22 +21,22 @@ Counts = NDArray[np.uint8]
 _LAST = len(STEP_WEIGHTS) - 1
 
 
-def _step_table() -> NDArray[np.float64]:
+def _step_table() -> NDArray[np.int32]:
     values = np.arange(CODEBOOKS + 1)
     distance = np.abs(values[:, None] - values).clip(max=_LAST)
-    table: NDArray[np.float64] = np.array(STEP_WEIGHTS, np.float64)[distance]
+    table: NDArray[np.int32] = np.array(STEP_WEIGHTS, np.int32)[distance]
     return table
 
 
 _STEPS = _step_table()
 
 
-def _first() -> NDArray[np.float64]:
-    return np.ones((1, CODEBOOKS + 1))
+def _first() -> NDArray[np.int32]:
+    return np.ones((1, CODEBOOKS + 1), np.int32)
 
 
-def _modes(nominal: int) -> NDArray[np.float64]:
-    weights = np.ones((1, VARIED + 1))
+def _modes(nominal: int) -> NDArray[np.int32]:
+    weights = np.ones((1, VARIED + 1), np.int32)
     if nominal != ANY:
         weights[0, nominal] = NOMINAL_WEIGHT
     return weights

@@ -6,10 +6,9 @@ import numpy as np
 
 from ncodec.codecs.base import Progress, Span
 from ncodec.codecs.grvq_codes import CodeReader
-from ncodec.codecs.grvq_contexts import Floats
 from ncodec.codecs.grvq_counts import SILENT
 from ncodec.codecs.grvq_gains import Muter
-from ncodec.codecs.grvq_layout import DELAY, RATE
+from ncodec.codecs.grvq_layout import DELAY, RATE, Single
 from ncodec.codecs.grvq_networks import Networks, Synthesiser
 from ncodec.codecs.grvq_quantiser import Quantiser
 from ncodec.codecs.grvq_resampling import FILTER, Resampler
@@ -42,7 +41,7 @@ class Decoding:
 
     def blocks(
         self, partial: bool, lost: list[LostSpan], progress: Progress | None
-    ) -> Iterator[Floats]:
+    ) -> Iterator[Single]:
         """Samples [n, C] at the sound's rate, from `first` to `last`.
 
         Raises `BitstreamError`s; with `partial` only where no chunk can be read.
@@ -66,7 +65,7 @@ class Decoding:
         if missing := max(0, self.last - max(at, self.first)):
             yield np.zeros((missing, media.channels), np.float32)
 
-    def _chunk(self, index: int, partial: bool, lost: list[LostSpan]) -> Floats:
+    def _chunk(self, index: int, partial: bool, lost: list[LostSpan]) -> Single:
         """Samples [n, C] of a chunk at 16 kHz, late by the network's delay."""
         gone = False
         try:

@@ -7,7 +7,6 @@ from math import ceil
 import numpy as np
 
 from ncodec.codecs.base import Target
-from ncodec.codecs.grvq_allocation import BITS
 from ncodec.codecs.grvq_counts import Counts
 from ncodec.codecs.grvq_frames import Frames, nominal_count
 from ncodec.codecs.grvq_indices import Codes, IndexCoder
@@ -17,8 +16,6 @@ from ncodec.container import AudioHeader, ChunkKind, Header, pack
 
 NUMBER = 2
 """Of the codec, in files."""
-PILOTS = 6
-"""Chunks that are coded first to see how far estimates are off."""
 PRICES = 1000
 """Prices of a bit that are tried, the dearest first: at the ends all frames are alike."""
 OCTAVE = 24
@@ -27,8 +24,8 @@ PARTS = 400
 """Steps from a price to the next: more and more frames of each second have the lower one."""
 GOLDEN = (5**0.5 - 1) / 2
 STEPS = PRICES * PARTS
-OVERHEAD, ENTRY, HEAD = 4.7, 3, 18
-"""Bytes beside the indices of a chunk, of those in the directory, and of a file: for estimates."""
+OVERHEAD, HEAD = 8, 18
+"""Bytes beside the indices, of a chunk and of a file: for estimates."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +58,7 @@ class CeilingSearch:
 
     def __init__(self, writer: Writer, frames: Frames, plan: Plan) -> None:
         self._writer, self._frames, self._plan = writer, frames, plan
+        frames.measure(writer.coder)
         self._dearest = frames.largest_error + 1e-6
         self._known: dict[int, list[Counts]] = {}
 
@@ -82,7 +80,7 @@ class CeilingSearch:
         if not seconds and target.kind == "kbps":
             return Fit(self._file(STEPS), STEPS, None)
         ceiling = target.value if target.kind == "size" else target.value * seconds * 125
-        return fit_below(self._file, self._estimate, self._sample, STEPS, ceiling, words)
+        return fit_below(self._file, self._estimate, STEPS, ceiling, words)
 
     def _file(self, step: int) -> bytes:
         counts = self._counts(step)
@@ -92,14 +90,6 @@ class CeilingSearch:
 
     def _payload(self, index: int, counts: Counts, nominal: int) -> bytes:
         return self._writer.payload(self._frames.chunks[index].codes(counts), nominal)
-
-    def _sample(self, step: int) -> float:
-        """Of a few chunks, the true size in parts of the estimate."""
-        counts = self._counts(step)
-        nominal, spacing = nominal_count(counts), -(-len(counts) // PILOTS)
-        indexes = range(spacing // 2, len(counts), spacing)
-        true = sum(len(self._payload(i, counts[i], nominal)) + ENTRY for i in indexes)
-        return true / sum(_guess(counts[i]) for i in indexes)
 
     def _counts(self, step: int) -> list[Counts]:
         """Counts of every chunk: those of a price, and at first those of the next lower one."""
@@ -119,12 +109,8 @@ class CeilingSearch:
         return self._known[number]
 
     def _estimate(self, step: int) -> float:
-        return HEAD + sum(map(_guess, self._counts(step)))
-
-
-def _guess(counts: Counts) -> float:
-    """About how many bytes a chunk takes."""
-    return OVERHEAD + BITS / 8 * int(counts.sum(dtype=np.int64))
+        counts = self._counts(step)
+        return HEAD + sum(OVERHEAD + self._frames.bits(chunk) / 8 for chunk in counts)
 
 
 def _turn(index: int) -> float:

@@ -6,16 +6,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ncodec.codecs.grvq_allocation import BITS, allocate
-from ncodec.codecs.grvq_contexts import CODEBOOKS, ContextModel, Floats
+from ncodec.codecs.grvq_allocation import COSTS, Costs, allocate
+from ncodec.codecs.grvq_contexts import CODEBOOKS, ContextModel
 from ncodec.codecs.grvq_counts import SILENT, VARIED, Counts
-from ncodec.codecs.grvq_indices import Codes
+from ncodec.codecs.grvq_indices import Codes, IndexCoder
+from ncodec.codecs.grvq_layout import Single
 from ncodec.codecs.grvq_quantiser import Paths, chosen
+from ncodec.entropy.exact import Floats
 
 DEAREST = 1e30
 """A price of a bit at which no frame gets a second codebook."""
 SPREAD = 0.3
 """In octaves."""
+PILOTS = 4
+"""Chunks that are looked at to see what indices cost."""
 ROWS = 512
 """Chunks whose counts are chosen at once: it bounds the memory that takes."""
 
@@ -32,25 +36,30 @@ class Analysed:
 
     paths: Paths
     most: Counts
-    errors: Floats
+    errors: Single
 
     def codes(self, counts: Counts) -> Codes:
         """The codes for counts [C, T]."""
         return Codes(chosen(self.paths, counts), counts)
 
-    def counts(self, price: float) -> Counts:
-        """The counts [C, T] at a price of so much error a bit."""
-        return np.minimum(allocate(self.errors, self.most == SILENT, price), self.most)
+    def counts(self, price: float, costs: Costs = COSTS) -> Counts:
+        """The counts [C, T] at a price of so much error a bit, and at these costs of indices."""
+        return np.minimum(allocate(self.errors, self.most == SILENT, price, costs), self.most)
 
 
 class Frames:
     """All chunks of a sound, and the choice of counts at a price.
 
     Takes about 35 MB for an hour of one channel.
+
+    Attributes:
+        chunks: the chunks so far.
+        costs: bits that an index of each codebook costs, about.
     """
 
     def __init__(self) -> None:
         self.chunks: list[Analysed] = []
+        self.costs = COSTS
 
     def add(self, chunk: Analysed) -> None:
         """Take the next chunk."""
@@ -62,31 +71,44 @@ class Frames:
         """The largest error of a frame without codebooks."""
         return max(float(chunk.errors.max(initial=0)) for chunk in self.chunks)
 
+    def measure(self, coder: IndexCoder) -> None:
+        """Set the costs to those in a few chunks."""
+        spacing = -(-len(self.chunks) // PILOTS)
+        sums, numbers = np.zeros(CODEBOOKS), np.zeros(CODEBOOKS)
+        for chunk in self.chunks[spacing // 2 :: spacing]:
+            prices = coder.prices(chunk.codes(chunk.most))
+            sums += prices.sum(axis=(0, 1))
+            numbers += (prices > 0).sum(axis=(0, 1))
+        self.costs = np.where(numbers > 0, sums / np.maximum(numbers, 1), COSTS)
+
+    def bits(self, counts: Counts) -> float:
+        """About how many bits a chunk takes with these counts."""
+        return float(np.concatenate([[0], self.costs.cumsum()])[counts].sum())
+
     def counts(self, price: float) -> list[Counts]:
         """Counts [C, T] of every chunk at a price of so much error a bit."""
         whole, found = self.chunks[:-1], list[Counts]()
         for start in range(0, len(whole), ROWS):
-            found += _counts(whole[start : start + ROWS], price)
-        return [*found, self.chunks[-1].counts(price)]
+            found += self._counts(whole[start : start + ROWS], price)
+        return [*found, self.chunks[-1].counts(price, self.costs)]
+
+    def _counts(self, chunks: list[Analysed], price: float) -> list[Counts]:
+        """Counts of chunks of equal length, all at once."""
+        joined = Analysed(
+            chunks[0].paths,
+            np.concatenate([chunk.most for chunk in chunks]),
+            np.concatenate([chunk.errors for chunk in chunks]),
+        )
+        return np.split(joined.counts(price, self.costs), len(chunks))
 
 
-def _counts(chunks: list[Analysed], price: float) -> list[Counts]:
-    """Counts of chunks of equal length, all at once."""
-    joined = Analysed(
-        chunks[0].paths,
-        np.concatenate([chunk.most for chunk in chunks]),
-        np.concatenate([chunk.errors for chunk in chunks]),
-    )
-    return np.split(joined.counts(price), len(chunks))
-
-
-def _spread(frames: int) -> Floats:
+def _spread(frames: int) -> Single:
     """Factors near 1 [T, 1], evenly spread: frames that are alike then change one by one.
 
     Without them a sound of frames that are all alike has files of few sizes only.
     """
     golden = np.arange(frames) * ((5**0.5 - 1) / 2) % 1
-    factors: Floats = (2.0 ** (SPREAD * (golden - 0.5))).astype(np.float32)
+    factors: Single = (2.0 ** (SPREAD * (golden - 0.5))).astype(np.float32)
     return factors[:, None]
 
 
@@ -128,7 +150,7 @@ def quality_of(contexts: ContextModel, price: float) -> float:
 
 def _worths(contexts: ContextModel) -> NDArray[np.float64]:
     """Logarithm of the error that a bit of each codebook takes off: [12], falling."""
-    means = energies(contexts)[:, :-1].mean(axis=1, dtype=np.float64) / BITS
+    means = energies(contexts)[:, :-1].mean(axis=1, dtype=np.float64) / COSTS
     falling = np.minimum.accumulate(means) * (1 - 1e-6 * np.arange(CODEBOOKS))
     worths: NDArray[np.float64] = np.log(falling + 1e-9)
     return worths

@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ncodec.codecs.grvq_contexts import Floats
-from ncodec.codecs.grvq_layout import FRAME
+from ncodec.codecs.grvq_layout import FRAME, Single
 
 THRESHOLD = 1.5 / 2**15
 """Samples up to this are silence: 16-bit zeros, dither included."""
@@ -24,7 +23,7 @@ class SilenceDetector:
         self._threshold = THRESHOLD * gain
         self._loud = np.zeros((channels, REACH), bool)
 
-    def step(self, samples: Floats) -> Flags:
+    def step(self, samples: Single) -> Flags:
         """The next samples [C, 320 T] -> whether each frame is silent, [C, T]."""
         peaks = np.abs(samples).reshape(len(samples), -1, FRAME).max(axis=2)
         loud = np.concatenate([self._loud, peaks > self._threshold], axis=1)
@@ -42,7 +41,7 @@ class Muter:
         self._gain = [1.0] * channels
         self._missed = [0] * channels
 
-    def step(self, samples: Floats, silent: Flags, lost: bool) -> Floats:
+    def step(self, samples: Single, silent: Flags, lost: bool) -> Single:
         """The next samples [C, 320 T] of frames that are silent [C, T], or all of them lost."""
         gains = np.array([self._frames(c, row, lost) for c, row in enumerate(silent.tolist())])
         if (gains == 1).all():
@@ -50,7 +49,7 @@ class Muter:
         rise = np.arange(1, FRAME + 1) / FRAME
         before, after = gains[:, :-1, None], gains[:, 1:, None]
         ramps = (before + (after - before) * rise).astype(np.float32)
-        turned: Floats = samples * ramps.reshape(samples.shape)
+        turned: Single = samples * ramps.reshape(samples.shape)
         return turned
 
     def _frames(self, channel: int, silent: list[bool], lost: bool) -> list[float]:

@@ -18,11 +18,12 @@ from ncodec.codecs.grvq_contexts import (
     LATENT,
     MISSING,
     ContextModel,
-    Floats,
     Indices,
 )
 from ncodec.codecs.grvq_counts import Counts, decode_counts, encode_counts
+from ncodec.codecs.grvq_layout import Single
 from ncodec.entropy.dense import DenseDecoder, DenseEncoder, code_lengths
+from ncodec.entropy.exact import Floats
 from ncodec.errors import EntropyDesyncError
 
 
@@ -79,7 +80,7 @@ class IndexCoder:
         if not self.decode(payload, channels, frames, nominal).same(codes):
             raise EntropyDesyncError("the encoder's own check failed: symbols decode differently")
 
-    def prices(self, codes: Codes) -> Floats:
+    def prices(self, codes: Codes) -> Single:
         """Bits that each index costs, float32 [C, T, 12]; 0 where there is none."""
         pairs = zip(codes.indices, codes.counts, strict=True)
         return np.stack([self._channel_prices(*pair) for pair in pairs])
@@ -108,7 +109,7 @@ class IndexCoder:
             weights = self.contexts.weights(codebook, sums)
             indices[frames, codebook] = decoder.decode(weights)
 
-    def _channel_prices(self, indices: Indices, counts: Counts) -> Floats:
+    def _channel_prices(self, indices: Indices, counts: Counts) -> Single:
         known = _masked(indices, counts)
         bits = np.zeros(known.shape, np.float32)
         for codebook, sums in enumerate(self._first(known)):
@@ -118,7 +119,7 @@ class IndexCoder:
             bits[frames, codebook] = self._prices(known[frames, codebook], codebook, sums)
         return bits
 
-    def _prices(self, indices: Indices, codebook: int, sums: Floats) -> NDArray[np.float64]:
+    def _prices(self, indices: Indices, codebook: int, sums: Floats) -> Floats:
         return code_lengths(indices.astype(np.int32), self.contexts.weights(codebook, sums))
 
     def _first(self, indices: Indices) -> list[Floats]:
@@ -137,7 +138,7 @@ class IndexCoder:
 
         Sees the codebook's own indices only after it was asked for the next one.
         """
-        totals = np.zeros((len(indices), LATENT), np.float32)
+        totals = np.zeros((len(indices), LATENT))
         for codebook in range(GROUPS):
             self.contexts.add(codebook, totals, indices[:, codebook])
         for codebook in range(GROUPS, int(counts.max(initial=0))):

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ncodec.codecs.grvq_contexts import Floats
 from ncodec.codecs.grvq_counts import VARIED
 from ncodec.container import AudioHeader, Chunk, ChunkKind, Limits, Reader
 from ncodec.errors import CorruptFileError, InputError, TruncatedError
+
+Single = NDArray[np.float32]
+"""Samples, latents, errors: all that is no whole number."""
 
 RATE = 16_000
 FRAME = 320
@@ -52,15 +55,15 @@ class Plan:
             raise CorruptFileError(f"rate {media.rate} of a sound with {media.channels} channels")
         return cls(nominal, bool(joint), gain + MIN_GAIN)
 
-    def mix(self, block: Floats) -> Floats:
+    def mix(self, block: Single) -> Single:
         """Samples [n, C] -> what is coded, [n, C]."""
         if not self.joint:
             return block * self.gain
         left, right = block[:, 0], block[:, 1]
-        mixed: Floats = np.stack([left + right, left - right], axis=1)
+        mixed: Single = np.stack([left + right, left - right], axis=1)
         return mixed * (self.gain / 2)
 
-    def unmix(self, block: Floats) -> Floats:
+    def unmix(self, block: Single) -> Single:
         """Undo `mix`."""
         if self.joint:
             middle, side = block[:, 0], block[:, 1]

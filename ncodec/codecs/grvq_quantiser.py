@@ -1,8 +1,7 @@
-"""Latents to indices and back, in arithmetic that no shape of a batch can change. NumPy only.
+"""Latents to indices and back, in arithmetic that no shape of a batch can change.
 
-Latents are rounded to quarters of the codewords' unit. Products with codewords are whole numbers
-below 2**24 carried in float32, and what is done with them is done number by number, so one frame
-alone gets the same indices as among fifty.
+Latents are rounded to quarters of the codewords' unit. All that follows is done with whole numbers
+(and eighths) that a float64 holds exactly, so one frame alone gets the same indices as among fifty.
 """
 
 from dataclasses import dataclass
@@ -10,13 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ncodec.codecs.grvq_contexts import CODEBOOKS, CODEWORDS, GROUPS, SIZE, Floats
+from ncodec.codecs.grvq_contexts import CODEBOOKS, CODEWORDS, GROUPS, SIZE
+from ncodec.codecs.grvq_layout import Single
+from ncodec.entropy.exact import Floats, product
 
 LAYERS = CODEBOOKS // GROUPS
 FINENESS = 4
 """Steps of a latent to one of a codeword."""
-MAX_LATENT = 1500
-"""In steps: products with a codeword stay below 2**24. Three codewords at their largest."""
+MAX_LATENT = 2**14
+"""In steps; some thirty codewords at their largest."""
 BEAM = 4
 """Ways that are followed from layer to layer: the nearest codeword is not always the best start."""
 
@@ -35,7 +36,7 @@ class Quantised:
     """
 
     paths: Paths
-    errors: Floats
+    errors: Single
 
     @property
     def indices(self) -> NDArray[np.int16]:
@@ -61,18 +62,18 @@ class Quantiser:
     """Group-residual vector quantisation with given codewords."""
 
     def __init__(self, codewords: Floats, scale: float) -> None:
-        """Take float32 [12, >= 1024, 64], whole numbers; times `scale` they are latents."""
-        self._words = codewords
+        """Take whole numbers [12, >= 1024, 64]; times `scale` they are latents."""
+        self._words, self._steps = codewords, FINENESS * codewords
         self._scale = scale
         turned = codewords[:, :CODEWORDS].transpose(0, 2, 1)
         # |r - 4 c|^2 is |r|^2 - 8 (r c - 2 |c|^2): one product with (r, 1).
         halves = FINENESS / 2 * np.square(turned).sum(axis=1, keepdims=True)
         self._products = np.concatenate([turned, -halves], axis=1)
 
-    def quantise(self, latent: Floats, beam: int = BEAM) -> Quantised:
-        """Code latents float32 [T, 128], following `beam` ways at a time."""
-        steps = np.nan_to_num(np.rint(latent * np.float32(FINENESS / self._scale)))
-        parts = steps.clip(-MAX_LATENT, MAX_LATENT).reshape(-1, GROUPS, SIZE)
+    def quantise(self, latent: Floats | Single, beam: int = BEAM) -> Quantised:
+        """Code latents [T, 128], following `beam` ways at a time."""
+        steps = np.nan_to_num(np.rint(latent * (FINENESS / self._scale)))
+        parts = steps.clip(-MAX_LATENT, MAX_LATENT).astype(np.float64).reshape(-1, GROUPS, SIZE)
         found = [self._group(parts[:, group], group, beam) for group in range(GROUPS)]
         left = np.stack([errors for _, errors in found], axis=1)
         counts = np.arange(CODEBOOKS + 1)
@@ -81,47 +82,41 @@ class Quantiser:
         paths = np.stack([ways for ways, _ in found], axis=1)
         return Quantised(paths, (errors * unit).astype(np.float32))
 
-    def _group(self, part: Floats, group: int, beam: int) -> tuple[Paths, NDArray[np.float64]]:
+    def _group(self, part: Floats, group: int, beam: int) -> tuple[Paths, Floats]:
         """Paths [T, 6, 6] of a group [T, 64], and what each number of layers leaves [T, 7]."""
-        rest = part[:, None]
+        rest, frames = part[:, None], np.arange(len(part))[:, None]
         ways = np.zeros((len(part), 1, LAYERS), np.int16)
         paths = np.zeros((len(part), LAYERS, LAYERS), np.int16)
         errors = np.empty((len(part), LAYERS + 1))
-        left = np.square(rest, dtype=np.float64).sum(axis=2)
+        left = np.square(rest).sum(axis=2)
         errors[:, 0] = left[:, 0]
         for layer in range(LAYERS):
             codebook = GROUPS * layer + group
             behind = (left - left[:, :1]) / (2 * FINENESS)
             wanted = beam if layer < LAYERS - 1 else 1
-            came, words = _best(self._scores(rest, codebook), behind.astype(np.float32), wanted)
-            ways = np.take_along_axis(ways, came[..., None], axis=1)
+            came, words = _best(self._scores(rest, codebook), behind, wanted)
+            ways = ways[frames, came]
             ways[..., layer] = words
-            rest = np.take_along_axis(rest, came[..., None], axis=1)
-            rest = (rest - FINENESS * self._words[codebook].take(words, axis=0)).clip(
-                -MAX_LATENT, MAX_LATENT
-            )
-            left = np.square(rest, dtype=np.float64).sum(axis=2)
+            rest = rest[frames, came] - self._steps[codebook].take(words, axis=0)
+            left = np.square(rest).sum(axis=2)
             paths[:, layer], errors[:, layer + 1] = ways[:, 0], left[:, 0]
         return paths, errors
 
     def _scores(self, rest: Floats, codebook: int) -> Floats:
         """How near each codeword is to rests [T, ways, 64]: [T, ways, 1024], more is nearer."""
         frames, ways, _ = rest.shape
-        ones = np.ones((frames, ways, 1), np.float32)
+        ones = np.ones((frames, ways, 1))
         extended = np.concatenate([rest, ones], axis=2).reshape(-1, SIZE + 1)
-        scores: Floats = (extended @ self._products[codebook]).reshape(frames, ways, CODEWORDS)
-        return scores
+        return product(extended, self._products[codebook]).reshape(frames, ways, CODEWORDS)
 
-    def dequantise(self, indices: NDArray[np.int16], counts: NDArray[np.uint8]) -> Floats:
+    def dequantise(self, indices: NDArray[np.int16], counts: NDArray[np.uint8]) -> Single:
         """Latents float32 [..., 128] of indices [..., 12], as far as counts [...] go."""
         known = np.where(np.arange(CODEBOOKS) < counts[..., None], indices, -1)
-        latent = np.zeros((*counts.shape, GROUPS, SIZE), np.float32)
+        latent = np.zeros((*counts.shape, GROUPS, SIZE))
         for codebook in range(CODEBOOKS):
             words = self._words[codebook].take(known[..., codebook], axis=0, mode="wrap")
             latent[..., codebook % GROUPS, :] += words
-        latent *= np.float32(self._scale)
-        flat: Floats = latent.reshape(*counts.shape, GROUPS * SIZE)
-        return flat
+        return (latent * self._scale).astype(np.float32).reshape(*counts.shape, GROUPS * SIZE)
 
 
 def _best(scores: Floats, behind: Floats, count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -135,7 +130,7 @@ def _best(scores: Floats, behind: Floats, count: int) -> tuple[NDArray[np.intp],
     frames = np.arange(len(scores))
     came, words = np.empty((2, len(scores), count), np.intp)
     leading = scores.argmax(axis=2)
-    tops = np.take_along_axis(scores, leading[..., None], axis=2)[..., 0] - behind
+    tops = scores.max(axis=2) - behind
     for place in range(count):
         way = tops.argmax(axis=1)
         word = leading[frames, way]

@@ -25,7 +25,6 @@ class Fit:
 def fit_below(
     attempt: Callable[[int], bytes],
     estimate: Callable[[int], float],
-    sample: Callable[[int], float],
     last: int,
     ceiling: float,
     what: Callable[[float], str],
@@ -35,7 +34,6 @@ def fit_below(
     Args:
         attempt: the whole file at a step, 0..last.
         estimate: about how many bytes that is; rises with the step.
-        sample: roughly the true size at a step in parts of the estimate, found with less effort.
         last: the last step.
         ceiling: bytes.
         what: words for so many bytes, in the user's unit.
@@ -44,8 +42,7 @@ def fit_below(
         OptionError: even the smallest file is larger.
     """
     known: dict[int, bytes] = {}
-    guess, low, high = cache(estimate), -1, last + 1
-    ratio = sample(_highest(guess, last, ceiling))
+    guess, ratio, low, high = cache(estimate), 1.0, -1, last + 1
     while len(known) < TRIALS and high - low > 1:
         aim = (1 - CLOSE / 3) * ceiling / ratio
         step = min(max(_highest(guess, last, aim), low + 1), high - 1)

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import soxr
 
-from ncodec.codecs.grvq_contexts import Floats
 from ncodec.codecs.grvq_gains import THRESHOLD
-from ncodec.codecs.grvq_layout import FRAME, RATE, Plan, Timing
+from ncodec.codecs.grvq_layout import FRAME, RATE, Plan, Single, Timing
 from ncodec.media import SoundBlocks
 from ncodec.media.level import LevelMeter
 
@@ -27,11 +26,11 @@ class Resampler:
         if rate_in != rate_out:
             self._stream = soxr.ResampleStream(rate_in, rate_out, channels, dtype="float32")
 
-    def step(self, block: Floats, last: bool) -> Floats:
+    def step(self, block: Single, last: bool) -> Single:
         """The next samples [n, C] -> those that are ready [m, C]; all that remain if `last`."""
         if self._stream is None:
             return block
-        ready: Floats = self._stream.resample_chunk(np.ascontiguousarray(block), last=last)
+        ready: Single = self._stream.resample_chunk(np.ascontiguousarray(block), last=last)
         return ready
 
 
@@ -56,7 +55,7 @@ def make_plan(sound: SoundBlocks, nominal: int) -> Plan:
     return Plan(nominal, joint, min(gains, default=0))
 
 
-def coded_chunks(sound: SoundBlocks, plan: Plan) -> Iterator[Floats]:
+def coded_chunks(sound: SoundBlocks, plan: Plan) -> Iterator[Single]:
     """Float32 [C, 320 T] at 16 kHz for each chunk of T frames."""
     timing = Timing(sound.samples, sound.sample_rate)
     pieces = _resampled(sound, plan)
@@ -76,7 +75,7 @@ def coded_chunks(sound: SoundBlocks, plan: Plan) -> Iterator[Floats]:
         yield np.ascontiguousarray(chunk.T)
 
 
-def _resampled(sound: SoundBlocks, plan: Plan) -> Iterator[Floats]:
+def _resampled(sound: SoundBlocks, plan: Plan) -> Iterator[Single]:
     resampler = Resampler(sound.sample_rate, RATE, sound.channels)
     done = 0
     for block in sound.blocks(sound.sample_rate):

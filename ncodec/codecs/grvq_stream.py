@@ -7,11 +7,11 @@ channel at 16 kHz, coded on its own: what was lost before it does not matter.
 import numpy as np
 
 from ncodec.codecs.grvq import GrvqCodec
-from ncodec.codecs.grvq_contexts import CODEBOOKS, Floats
+from ncodec.codecs.grvq_contexts import CODEBOOKS
 from ncodec.codecs.grvq_counts import ANY, SILENT
 from ncodec.codecs.grvq_gains import Muter, SilenceDetector
 from ncodec.codecs.grvq_indices import Codes
-from ncodec.codecs.grvq_layout import BLOCK, DELAY, FRAME, RATE
+from ncodec.codecs.grvq_layout import BLOCK, DELAY, FRAME, RATE, Single
 from ncodec.codecs.grvq_networks import Analyser, Synthesiser
 from ncodec.codecs.grvq_quantiser import chosen
 from ncodec.errors import BitstreamError, InputError, OptionError
@@ -57,7 +57,7 @@ class StreamEncoder:
         self._rest = np.zeros(0, np.float32)
         self._saved = 0.0
 
-    def push(self, samples: Floats) -> bytes:
+    def push(self, samples: Single) -> bytes:
         """The next samples, float32 [n] of any n -> the packets that they complete, maybe none.
 
         Raises `InputError` for anything else, and for samples that are not finite.
@@ -76,7 +76,7 @@ class StreamEncoder:
         self.reset()
         return packets
 
-    def _packet(self, samples: Floats) -> bytes:
+    def _packet(self, samples: Single) -> bytes:
         block = samples[None] * self._gain
         silent = self._silence.step(block)
         latent = self._analyser.step(block)
@@ -117,7 +117,7 @@ class StreamDecoder:
         self._rest = b""
         self.lost = 0
 
-    def push(self, data: bytes | None) -> Floats:
+    def push(self, data: bytes | None) -> Single:
         """The next bytes, any number of them -> the samples, float32 [n], that they complete.
 
         Each packet gives 640 samples. None stands for a packet that was lost: its samples are
@@ -133,7 +133,7 @@ class StreamDecoder:
             played.append(self._play(payload))
         return np.concatenate(played)
 
-    def _play(self, payload: bytes | None) -> Floats:
+    def _play(self, payload: bytes | None) -> Single:
         codes = None if payload is None else self._codes(payload)
         if codes is None:
             self.lost += 1
@@ -141,7 +141,7 @@ class StreamDecoder:
         latent = self._codec.quantiser.dequantise(known.indices, known.counts)
         samples = self._synthesiser.step(latent, known.counts)
         muted = self._muter.step(samples, known.counts == SILENT, codes is None)
-        played: Floats = muted[0] / self._gain
+        played: Single = muted[0] / self._gain
         return played
 
     def _codes(self, payload: bytes) -> Codes | None:

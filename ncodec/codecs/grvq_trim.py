@@ -4,15 +4,16 @@ import numpy as np
 
 from ncodec.codecs.base import Target
 from ncodec.codecs.grvq_codes import CodeReader
-from ncodec.codecs.grvq_contexts import CODEBOOKS, ContextModel, Floats
+from ncodec.codecs.grvq_contexts import CODEBOOKS, ContextModel
 from ncodec.codecs.grvq_file import CeilingSearch, Writer
 from ncodec.codecs.grvq_frames import Analysed, Frames, energies
 from ncodec.codecs.grvq_indices import Codes, IndexCoder
-from ncodec.codecs.grvq_layout import MEANING
+from ncodec.codecs.grvq_layout import MEANING, Single
 from ncodec.codecs.grvq_quantiser import only
 from ncodec.codecs.registry import entry_of, weights_for
 from ncodec.codecs.weights import read_verified
 from ncodec.container import Reader
+from ncodec.entropy.exact import Floats
 
 
 def trim(reader: Reader, kbps: float) -> bytes:
@@ -35,7 +36,7 @@ def trim(reader: Reader, kbps: float) -> bytes:
     return CeilingSearch(writer, frames, source.plan).fit(Target("kbps", kbps)).data
 
 
-def _errors(codes: Codes, lengths: Floats) -> Floats:
+def _errors(codes: Codes, lengths: Floats) -> Single:
     """What is missing of a frame with fewer codebooks than it has: [C, T, 13], 0 with all."""
     errors = np.zeros((*codes.counts.shape, CODEBOOKS + 1), np.float32)
     for codebook in range(CODEBOOKS - 1, -1, -1):

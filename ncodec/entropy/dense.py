@@ -18,15 +18,15 @@ MAX_SUM = 1 << 28
 _SMALL = 1 << WORD_BITS
 
 Symbols = NDArray[np.int32]
-Weights = NDArray[np.float64]
-"""[n, m]: how likely each of m symbols is; whole numbers, in a row 1..2**28 in total."""
+Weights = NDArray[np.int32]
+"""[n, m]: how likely each of m symbols is; in a row 1..2**28 in total."""
 
 
 class DenseEncoder:
     """Codes symbols under a distribution each.
 
     Example:
-        >>> weights = np.array([[2.0, 1, 1]] * 4)
+        >>> weights = np.array([[2, 1, 1]] * 4, np.int32)
         >>> encoder = DenseEncoder()
         >>> encoder.encode(np.array([0, 1, 2, 0], np.int32), weights)
         >>> payload = encoder.finish()
@@ -42,7 +42,7 @@ class DenseEncoder:
         self._crc = 0
 
     def encode(self, symbols: Symbols, weights: Weights) -> None:
-        """Append symbols [n], each an index into its row of `weights` (which it overwrites).
+        """Append symbols [n], each an index into its row of `weights`.
 
         The caller sees to it that weights and symbols are what they must be.
         """
@@ -98,30 +98,28 @@ class DenseDecoder:
         """
         symbols = np.empty(len(weights), np.int32)
         starts, counts = [], []
-        for index, bounds in enumerate(_bounds(weights)):
-            symbols[index], start, count = self._next(bounds)
+        for index, sums in enumerate(np.cumsum(weights, axis=1, dtype=np.int32, out=weights)):
+            symbols[index], start, count = self._next(sums)
             starts.append(start)
             counts.append(count)
         self._again.append(symbols, starts, counts)
         return symbols
 
-    def _next(self, bounds: NDArray[np.float64]) -> tuple[int, int, int]:
-        """A symbol, where its counts start, and how many they are."""
+    def _next(self, sums: NDArray[np.int32]) -> tuple[int, int, int]:
+        """A symbol, where its counts start, and how many they are; of sums of weights [m]."""
         part = self._width >> PRECISION
         target = self._offset // part
         if target >= TOTAL:
             raise CorruptFileError("entropy-coded data is damaged")
-        symbol = int(bounds.searchsorted(target, "right"))
-        start = int(bounds[symbol - 1]) if symbol else 0
-        count = int(bounds[symbol]) - start
+        symbol, start, stop = _find(target, sums)
         self._offset -= part * start
-        self._width = part * count
+        self._width = part * (stop - start)
         if self._width < _SMALL:
             word = self._word(self._place, WORD_BITS // 8)
             self._offset = self._offset << WORD_BITS | word
             self._width <<= WORD_BITS
             self._place += WORD_BITS // 8
-        return symbol, start, count
+        return symbol, start, stop - start
 
     def _word(self, place: int, size: int) -> int:
         """The bytes at a place as a number; zeros after the end."""
@@ -149,31 +147,32 @@ def _intervals(symbols: Symbols, weights: Weights) -> tuple[list[int], list[int]
     """Where each symbol's counts start among 2**24, and how many they are."""
     if not len(symbols):
         return [], []
-    sums = np.cumsum(weights, axis=1, out=weights)
-    row = np.arange(len(symbols))
-    before = np.where(symbols > 0, sums[row, symbols - 1], 0)
-    starts = _shared(before, sums[:, -1], weights.shape[1]) + symbols
-    stops = _shared(sums[row, symbols], sums[:, -1], weights.shape[1]) + symbols + 1
-    return starts.astype(np.int64).tolist(), (stops - starts).astype(np.int64).tolist()
+    size = weights.shape[1]
+    places = np.arange(len(symbols)) * size
+    # Sums of what is before each symbol, and of the rest of its row.
+    cuts = np.stack([places, places + symbols], axis=1).reshape(-1)
+    before, rest = np.add.reduceat(weights.reshape(-1), cuts).astype(np.int64).reshape(-1, 2).T
+    before = np.where(symbols > 0, before, 0)  # An empty sum comes out as its first element.
+    total, after = before + rest, before + weights.reshape(-1)[places + symbols]
+    starts = before * (TOTAL - size) // total + symbols
+    stops = after * (TOTAL - size) // total + symbols + 1
+    return starts.tolist(), (stops - starts).tolist()
 
 
-def _bounds(weights: Weights) -> Weights:
-    """Where the counts of each symbol end: [n, m], the last 2**24."""
-    sums = np.cumsum(weights, axis=1, out=weights)
-    bounds = _shared(sums, sums[:, -1:].copy(), weights.shape[1])
-    bounds += np.arange(1, weights.shape[1] + 1)
-    return bounds
+def _find(target: int, sums: NDArray[np.int32]) -> tuple[int, int, int]:
+    """The symbol that has the count number `target`: its number, first count and the next one's."""
+    free, total = TOTAL - len(sums), int(sums[-1])
 
+    def bound(symbol: int) -> int:
+        return int(sums[symbol]) * free // total + symbol + 1 if symbol >= 0 else 0
 
-def _shared(sums: Weights, total: Weights, size: int) -> Weights:
-    """Whole parts of sums / total (2**24 - size); overwrites `sums`.
-
-    Exact: the product is below 2**53, and no quotient comes as near below an integer as the
-    division may be wrong (2**-28 against 2**-29).
-    """
-    sums *= TOTAL - size
-    sums /= total
-    return np.floor(sums, out=sums)
+    # The one count that each symbol has anyway moves the place a little.
+    symbol = int(sums.searchsorted(min(target * total // free, total - 1), "right"))
+    while bound(symbol - 1) > target:
+        symbol -= 1
+    while bound(symbol) <= target:
+        symbol += 1
+    return symbol, bound(symbol - 1), bound(symbol)
 
 
 def code_lengths(symbols: Symbols, weights: Weights) -> NDArray[np.float64]:

@@ -32,7 +32,7 @@ class CausalBlock(nn.Module):
         length, step = x.shape[1], self.dilation
         taps = [joined[:, i * step : i * step + length] for i in range(3)]
         hidden = F.gelu(self.widen(torch.cat(taps, 2)))
-        return x + self.narrow(hidden).float(), joined[:, length:]
+        return x + self.narrow(hidden).type_as(x), joined[:, length:]
 
 
 class CausalStack(nn.Module):

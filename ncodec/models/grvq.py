@@ -66,9 +66,9 @@ class Encoder(nn.Module):
         """Samples [B, 320 T] that go on from `state` -> latent [B, T, LATENT], next state."""
         spectrum, kept = self.analysis(samples, state.samples)
         features = torch.cat(compress(spectrum), 2)
-        x = self.enter(features.reshape(len(samples), -1, HOPS * 3 * BINS)).float()
+        x = self.enter(features.reshape(len(samples), -1, HOPS * 3 * BINS)).type_as(samples)
         x, layers = self.stack(x, state.layers)
-        return self.leave(self.norm(x)).float(), EncoderState(kept, layers)
+        return self.leave(self.norm(x)).type_as(samples), EncoderState(kept, layers)
 
     def forward(self, samples: Tensor) -> Tensor:
         """A whole sound [B, 320 T] -> latent [B, T, LATENT]."""

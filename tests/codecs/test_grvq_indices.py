@@ -233,5 +233,5 @@ def test_the_largest_values_are_still_exact() -> None:
     second = arrays["entropy/second"][5].astype(np.int64)
     outputs = hidden @ second.T + arrays["entropy/second_bias"][5]
     distance = (outputs.max(1, keepdims=True) - outputs) >> 5
-    weights = ARRAYS["entropy/exp2"][distance.clip(max=4095)].astype(float)
+    weights = ARRAYS["entropy/exp2"][distance.clip(max=4095)]
     np.testing.assert_array_equal(model.weights(5, sums), weights)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ncodec.codecs.grvq_allocation import BITS, allocate
+from ncodec.codecs.grvq_allocation import COSTS, allocate
 from ncodec.codecs.grvq_contexts import CODEBOOKS, ContextModel
 from ncodec.codecs.grvq_counts import step_bits
 from ncodec.codecs.grvq_quantiser import Quantised, Quantiser, chosen, only
@@ -112,7 +112,7 @@ def test_counts_are_the_cheapest_there_are(price: float) -> None:
     steps = step_bits()
 
     def cost(row: int, counts: tuple[int, ...]) -> float:
-        own = sum(errors[row, t, n] + price * BITS * n for t, n in enumerate(counts))
+        own = sum(errors[row, t, n] + price * COSTS[:n].sum() for t, n in enumerate(counts))
         return float(own + price * sum(steps[a, b] for a, b in itertools.pairwise(counts)))
 
     found = allocate(errors, np.zeros((2, 3), bool), price)

@@ -13,7 +13,7 @@ from ncodec.entropy import TOTAL
 from ncodec.entropy.dense import DenseDecoder, DenseEncoder, code_lengths
 from ncodec.errors import BitstreamError, CorruptFileError, EntropyDesyncError
 
-Weights = NDArray[np.float64]
+Weights = NDArray[np.int32]
 
 
 def distributions(
@@ -21,7 +21,7 @@ def distributions(
 ) -> tuple[NDArray[np.int32], Weights]:
     """`n` symbols drawn from `n` random distributions over 0..m-1."""
     random = np.random.default_rng(seed)
-    weights = np.ceil(random.random((n, m)) ** sharpness * 2**18)
+    weights = np.ceil(random.random((n, m)) ** sharpness * 2**18).astype(np.int32)
     draws = [random.choice(m, p=row / row.sum()) for row in weights]
     return np.array(draws, np.int32), weights
 
@@ -98,7 +98,7 @@ def test_the_ending_costs_half_a_byte() -> None:
 
 
 def test_the_longest_possible_code_comes_back() -> None:
-    weights = np.tile([2.0**28 - 1, 1], (500, 1))
+    weights = np.tile(np.array([2**28 - 1, 1], np.int32), (500, 1))
     symbols = np.ones(500, np.int32)
     payload = encoded(symbols, weights)
     assert counts_of(weights[:1]).tolist() == [[TOTAL - 2, 2]]
@@ -110,13 +110,13 @@ def test_carries_run_through_any_number_of_words() -> None:
     """Symbols at the very top of every interval, then one that may push the sum over."""
     for last in (0, 1, 2):
         for n in range(1, 60, 7):
-            weights = np.tile([2.0**28 - 2, 1, 1], (n + 1, 1))
+            weights = np.tile(np.array([2**28 - 2, 1, 1], np.int32), (n + 1, 1))
             symbols = np.array([2] * n + [last], np.int32)
             np.testing.assert_array_equal(decoded(encoded(symbols, weights), weights), symbols)
 
 
 def test_nothing_is_the_digest_alone() -> None:
-    nothing = np.zeros((0, 5))
+    nothing = np.zeros((0, 5), np.int32)
     assert encoded(np.zeros(0, np.int32), nothing) == bytes(1)
     assert len(decoded(bytes(1), nothing)) == 0
     with pytest.raises(CorruptFileError):
@@ -162,8 +162,8 @@ def test_random_bytes_raise_nothing_but_errors_of_the_bitstream(data: bytes, n: 
 
 def test_shares_are_exact_however_large_the_weights() -> None:
     random = np.random.default_rng(0)
-    weights = np.ceil(2 ** random.uniform(0, 18, (40, 1024)))
-    weights[0], weights[1], weights[2, 5:] = 2.0**18, 1, 1
+    weights = np.ceil(2 ** random.uniform(0, 18, (40, 1024))).astype(np.int32)
+    weights[0], weights[1], weights[2, 5:] = 2**18, 1, 1
     for start in range(0, 1024, 40):
         symbols = np.arange(start, start + 40, dtype=np.int32) % 1024
         np.testing.assert_array_equal(decoded(encoded(symbols, weights), weights), symbols)
