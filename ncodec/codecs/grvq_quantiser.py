@@ -61,11 +61,12 @@ def only(indices: NDArray[np.int16]) -> Paths:
 class Quantiser:
     """Group-residual vector quantisation with given codewords."""
 
-    def __init__(self, codewords: Floats, scale: float) -> None:
+    def __init__(self, codewords: Floats | Single, scale: float) -> None:
         """Take whole numbers [12, >= 1024, 64]; times `scale` they are latents."""
-        self._words, self._steps = codewords, FINENESS * codewords
+        self._words = codewords.astype(np.float64)
+        self._steps = FINENESS * self._words
         self._scale = scale
-        turned = codewords[:, :CODEWORDS].transpose(0, 2, 1)
+        turned = self._words[:, :CODEWORDS].transpose(0, 2, 1)
         # |r - 4 c|^2 is |r|^2 - 8 (r c - 2 |c|^2): one product with (r, 1).
         halves = FINENESS / 2 * np.square(turned).sum(axis=1, keepdims=True)
         self._products = np.concatenate([turned, -halves], axis=1)
