@@ -32,7 +32,8 @@ def packets_1d(x: Tensor, levels: int) -> Tensor:
     Channel c 2^levels + k is the band k of channel c, lowest frequencies first.
     """
     for done, part in _parts(levels):
-        bands = _along(x, part, inverse=False).unflatten(2, (-1, 2**part)).transpose(2, 3)
+        samples = _along(x, part, inverse=False)
+        bands = samples.reshape(*x.shape[:2], -1, 1 << part).transpose(2, 3)
         x = _turned(bands, done).flatten(1, 2)
     return x
 
@@ -41,7 +42,7 @@ def inverse_1d(bands: Tensor, levels: int) -> Tensor:
     """Undo `packets_1d`."""
     x = bands
     for done, part in reversed(_parts(levels)):
-        bands = _turned(x.unflatten(1, (-1, 2**part)), done)
+        bands = _turned(x.reshape(len(x), -1, 1 << part, x.shape[2]), done)
         x = _along(bands.transpose(2, 3).flatten(2, 3), part, inverse=True)
     return x
 
@@ -52,21 +53,23 @@ def packets_2d(x: Tensor, levels: int) -> Tensor:
     H and W are multiples of 2^levels. Channel (c 2^levels + v) 2^levels + u is the vertical band
     v and horizontal band u of channel c, lowest frequencies first. Lies channels last in memory.
     """
+    (batch, channels, height, width), side = x.shape, 1 << levels
     rows = _along(_down(x, levels, inverse=False), levels, inverse=False)
-    blocks = rows.unflatten(3, (-1, 2**levels)).unflatten(2, (-1, 2**levels))
+    blocks = rows.reshape(batch, channels, height // side, side, width // side, side)
     return blocks.permute(0, 2, 4, 1, 3, 5).flatten(3).permute(0, 3, 1, 2)
 
 
 def inverse_2d(bands: Tensor, levels: int) -> Tensor:
     """Undo `packets_2d`."""
-    blocks = bands.permute(0, 2, 3, 1).unflatten(3, (-1, 2**levels, 2**levels))
-    rows = _along(blocks.permute(0, 3, 1, 4, 2, 5).flatten(4).flatten(2, 3), levels, inverse=True)
-    return _down(rows, levels, inverse=True)
+    (batch, _, height, width), side = bands.shape, 1 << levels
+    blocks = bands.permute(0, 2, 3, 1).reshape(batch, height, width, -1, side, side)
+    rows = blocks.permute(0, 3, 1, 4, 2, 5).reshape(batch, -1, height * side, width * side)
+    return _down(_along(rows, levels, inverse=True), levels, inverse=True)
 
 
 def reach(levels: int) -> int:
     """Samples to each side that a block of 2^levels coefficients or samples depends on."""
-    return 4 * (2**levels - 1)
+    return 4 * ((1 << levels) - 1)
 
 
 def lift(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -90,8 +93,7 @@ def _turned(bands: Tensor, done: int) -> Tensor:
     """Every other band that was split before [B, K, bands, t] has its frequencies turned round."""
     if not done:
         return bands
-    pairs = bands.unflatten(1, (-1, 2))
-    return torch.stack([pairs[:, :, 0], pairs[:, :, 1].flip(2)], 2).flatten(1, 2)
+    return torch.stack([bands[:, 0::2], bands[:, 1::2].flip(2)], 2).flatten(1, 2)
 
 
 def _along(x: Tensor, levels: int, *, inverse: bool) -> Tensor:
@@ -128,7 +130,7 @@ def _blocks(x: Tensor, axis: int, levels: int, inverse: bool) -> list[tuple[slic
 
 
 @lru_cache(maxsize=64)
-@torch.inference_mode(False)
+@torch.inference_mode(False)  # What is kept must also serve training.
 def _matrix(
     size: int, levels: int, inverse: bool, dtype: torch.dtype, device: torch.device
 ) -> Tensor:
