@@ -13,10 +13,10 @@ from torch import Tensor
 
 from ncodec.codecs.base import Encoded, Progress, Region, Target
 from ncodec.codecs.hyperprior_latents import MEANING, LatentCoder
-from ncodec.codecs.hyperprior_scales import RATE_STEPS
 from ncodec.codecs.memory import release_freed
 from ncodec.codecs.picture_file import pack_picture, read_alpha, read_metadata, tile_chunks
 from ncodec.codecs.rate_search import highest_below, lowest_reaching
+from ncodec.codecs.rate_steps import RATE_STEPS
 from ncodec.codecs.registry import BUILT_IN
 from ncodec.codecs.tiles import Box, TileGrid, region_box
 from ncodec.codecs.weights import load_module, read_verified

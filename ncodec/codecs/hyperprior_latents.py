@@ -13,37 +13,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ncodec.codecs.checkerboard import Checkerboard, as_columns, as_rows, checkerboard
-from ncodec.codecs.hyperprior_scales import (
-    KNOT_STEPS,
-    RATE_STEPS,
-    ScaleIndexes,
-    TileScales,
-    interpolate,
-)
+from ncodec.codecs.hyperprior_scales import ScaleIndexes, TileScales
+from ncodec.codecs.rate_steps import KNOT_STEPS, RATE_STEPS, interpolate
+from ncodec.codecs.rounding import Rounding
 from ncodec.codecs.weights import Arrays, array
 from ncodec.entropy import Decoder, Encoder, Tables
 from ncodec.errors import EntropyDesyncError, ModelMismatchError
 from ncodec.models.blocks import bias_of, narrow
-from ncodec.models.hyperprior import (
-    HYPER,
-    HYPER_STRIDE,
-    KNOTS,
-    LATENTS,
-    SCALES,
-    SLOPE,
-    STRIDE,
-    Hyperprior,
-)
+from ncodec.models.hyperprior import HYPER, HYPER_STRIDE, LATENTS, STRIDE, Hyperprior
+from ncodec.models.rates import KNOTS, SCALES
 from ncodec.models.transforms import cross
 
 HYPER_FRACTION = 64
 MULTIPLIER_BITS = 12
 """Hyperlatents enter the networks as (symbol * multiplier) / 2**12, in 64ths."""
-CENTROIDS = 4
-"""Reconstruction points are stored for magnitudes 0..2, and one for all larger."""
-DECISIONS = 8
-"""Magnitudes up to this are rounded with their price in mind."""
-MAX_HYPER, MAX_LATENT = 4095, 2**18
+MAX_HYPER = 4095
 MEANING = ("hyper_mean.", "context.", "log_gain.", "spread")
 """Float weights that the model id covers: the others may improve and old files only gain."""
 
@@ -71,10 +55,8 @@ class LatentCoder:
         self.multiplier = array(arrays, "entropy/hyper_multiplier", np.int32, (KNOTS, HYPER))
         if self.multiplier.min() < 1:
             raise ModelMismatchError("weights: a multiplier of the hyperlatent is below 1")
-        centroid = array(arrays, "latent/centroid", np.float32, (SCALES, CENTROIDS))
         self.cross = cross(model.context.around.weight)
-        self.centroid = torch.from_numpy(centroid.copy())
-        self.threshold = torch.from_numpy(thresholds(self.tables, centroid))
+        self.rounding = Rounding(self.tables, arrays)
 
     def encode(self, y: Tensor, step: int) -> tuple[bytes, Symbols]:
         """Latent [1, M, h, w] at a rate step -> payload and the symbols in it."""
@@ -198,23 +180,12 @@ class LatentCoder:
 
     def _quantise(self, value: Tensor, rows: Tensor) -> Tensor:
         """Round [1, M, n, 1] to integers, downwards where the bits saved are worth the error."""
-        flat = as_rows(value.cpu()).flatten()
-        magnitude = flat.abs().round_().clamp_(max=MAX_LATENT).nan_to_num_(0.0)
-        some = magnitude.nonzero()[:, 0]
-        level = magnitude[some].clamp_(max=DECISIONS).long()
-        dear = flat[some].abs() < self.threshold[as_rows(rows).flatten()[some], level]
-        magnitude[some[dear]] -= 1
-        return as_columns(magnitude.copysign_(flat).reshape(-1, value.shape[1]))
+        return as_columns(self.rounding.quantise(as_rows(value.cpu()), as_rows(rows)))
 
     def _points(self, residual: Tensor, rows: Tensor) -> Tensor:
         """Reconstruction points of integer residuals: nearer to zero, where the mass is."""
-        flat = as_rows(residual).flatten().clone()
-        some = flat.nonzero()[:, 0]
-        value = flat[some]
-        level = value.abs().clamp_(max=CENTROIDS - 1).long()
-        shift = self.centroid[as_rows(rows).flatten()[some], level]
-        flat[some] = value - value.sign() * shift
-        return as_columns(flat.reshape(-1, residual.shape[1])).to(self.device)
+        points = self.rounding.points(as_rows(residual), as_rows(rows))
+        return as_columns(points).to(self.device)
 
 
 def _symbols(residual: Tensor) -> NDArray[np.int32]:
@@ -232,29 +203,3 @@ def _rows(indexes: Tensor) -> NDArray[np.uint8]:
     """Scale indexes [1, M, n, 1] -> table rows [n, M]."""
     rows: NDArray[np.uint8] = as_rows(indexes.to(torch.uint8)).contiguous().numpy()
     return rows
-
-
-def thresholds(tables: Tables, centroid: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Smallest magnitude [rows, 0..DECISIONS] for which level k is worth more than k - 1.
-
-    Level k costs bits; k - 1 costs error, `SLOPE` bits a squared step. Both meet at the midpoint
-    of the two reconstruction points plus the price difference over twice their distance's worth.
-    """
-    result = np.zeros((tables.rows, DECISIONS + 1), np.float64)
-    for row in range(tables.rows):
-        bits = _level_bits(tables, row)
-        shift = centroid[row][np.minimum(np.arange(DECISIONS + 1), CENTROIDS - 1)]
-        points = np.arange(DECISIONS + 1) - np.where(np.arange(DECISIONS + 1) > 0, shift, 0)
-        gap = np.maximum(np.diff(points), 0.1)
-        result[row, 1:] = (points[1:] + points[:-1]) / 2 + np.diff(bits) / (2 * SLOPE * gap)
-    return result.astype(np.float32)
-
-
-def _level_bits(tables: Tables, row: int) -> NDArray[np.float64]:
-    """Code length of magnitudes 0..DECISIONS in a symmetric row; escapes cost some bits more."""
-    length, low = int(tables.length[row]), int(tables.low[row])
-    bits = 24 - np.log2(tables.counts[row, :length].astype(np.float64))
-    levels = np.arange(DECISIONS + 1)
-    inside = levels - low < length - 1
-    escape = bits[-1] + 2 * np.log2(levels + 1)
-    return np.where(inside, bits[np.minimum(levels - low, length - 1)], escape)

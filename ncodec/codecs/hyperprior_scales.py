@@ -4,22 +4,18 @@ Four exact networks, twins of the layers of `ScalePrior`, give every latent its 
 the hyperlatent for the anchors, and for the other half also from the anchors' symbols.
 """
 
-from typing import Any
-
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ncodec.codecs.checkerboard import Checkerboard, as_columns, as_rows
+from ncodec.codecs.rate_steps import interpolate
 from ncodec.codecs.weights import Arrays, array
 from ncodec.entropy.integer_network import MAX_ACTIVATION, IntegerNetwork
 from ncodec.errors import ModelMismatchError
-from ncodec.models.hyperprior import HIDDEN, HYPER, KNOTS, LATENTS, SCALES
+from ncodec.models.hyperprior import HIDDEN, HYPER, LATENTS
+from ncodec.models.rates import KNOTS, SCALES
 
-KNOT_STEPS = 100
-RATE_STEPS = KNOT_STEPS * (KNOTS - 1) + 1
-"""Rate steps 0..800: an eighth of a unit of quality each."""
 INDEX_FRACTION = 16
 """The integer networks' steps to one scale index."""
 LEVELS = 256
@@ -32,15 +28,6 @@ NETWORKS = {
     "others": (HYPER + HIDDEN, LATENTS),
 }
 """The exact networks, with the channels that enter and leave them."""
-
-
-def interpolate(table: NDArray[Any], step: int) -> NDArray[np.int64]:
-    """Row of an integer table [KNOTS, C] at a rate step, in exact integer arithmetic: int64 [C]."""
-    knot = min(step // KNOT_STEPS, KNOTS - 2)
-    weight = step - knot * KNOT_STEPS
-    mixed = table[knot].astype(np.int64) * (KNOT_STEPS - weight)
-    row: NDArray[np.int64] = (mixed + table[knot + 1].astype(np.int64) * weight) // KNOT_STEPS
-    return row
 
 
 class ScaleIndexes:

@@ -5,12 +5,16 @@ from torch import Tensor, nn
 
 
 class ResidualBlock(nn.Module):
-    """Two dense 3x3 convolutions beside a skip: [B, C, H, W] -> [B, C, H, W]."""
+    """Two dense convolutions beside a skip: [B, C, H, W] -> [B, C, H, W].
 
-    def __init__(self, channels: int) -> None:
+    `kernel` is the size of both, odd: 3x3 unless told otherwise.
+    """
+
+    def __init__(self, channels: int, kernel: tuple[int, int] = (3, 3)) -> None:
         super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        padding = (kernel[0] // 2, kernel[1] // 2)
+        self.first = nn.Conv2d(channels, channels, kernel, padding=padding)
+        self.second = nn.Conv2d(channels, channels, kernel, padding=padding)
         self.act = nn.LeakyReLU(0.1, inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -7,14 +7,13 @@ latent, the anchors, is coded from the hyperlatent alone, the other half knows t
 it. At coding time scales come from exact integer twins of their networks; means are floating point.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ncodec.models.blocks import RateTable, add_noise, checkerboard, round_through
+from ncodec.models.rates import KNOTS, logistic_bits, round_priced
 from ncodec.models.transforms import (
     AnalysisTransform,
     HyperAnalysis,
@@ -28,12 +27,6 @@ LATENTS = 384
 HYPER = 96
 FEATURES = 128
 HIDDEN = 64
-KNOTS = 9
-LAMBDA_MIN, LAMBDA_MAX = 0.0012, 0.2
-SCALE_MIN, SCALE_MAX, SCALES = 0.06, 256.0, 64
-SLOPE = 6 / math.log(2)
-"""Bits worth one squared quantiser step, at the step size where rate and distortion balance."""
-LOG_SCALE_STEP = math.log(SCALE_MAX / SCALE_MIN) / (SCALES - 1)
 STRIDE = 16
 TRAINING_ONLY = (
     "scale_prior",
@@ -45,11 +38,6 @@ TRAINING_ONLY = (
 HYPER_STRIDE = 64
 
 
-def rate_lambda(rate: Tensor) -> Tensor:
-    """Rate 0..1 -> Lagrange multiplier of 255^2 MSE against bits a pixel, log-uniform."""
-    return LAMBDA_MIN * (LAMBDA_MAX / LAMBDA_MIN) ** rate
-
-
 @dataclass
 class Forward:
     """What one training step needs: pixels minus 0.5 [B, 3, H, W] and bits a picture [B]."""
@@ -57,34 +45,6 @@ class Forward:
     pixels: Tensor
     latent_bits: Tensor
     hyper_bits: Tensor
-
-
-def logistic_bits(value: Tensor, log_scale: Tensor) -> Tensor:
-    """-log2 of a zero-mean logistic distribution's mass over value ± 0.5, elementwise.
-
-    `log_scale` is the logarithm of the standard deviation. Written with logarithms of sigmoids
-    only, so that outliers keep a gradient: with a Gaussian they lose it, and training explodes.
-    """
-    inverse = torch.exp(-log_scale.clamp(math.log(SCALE_MIN), math.log(SCALE_MAX)))
-    inverse = inverse * (math.pi / math.sqrt(3))
-    magnitude = value.abs()
-    upper = F.logsigmoid((0.5 - magnitude) * inverse)
-    lower = F.logsigmoid((0.5 + magnitude) * inverse)
-    return (upper + lower + torch.log1p(-torch.exp(-inverse))) * (-1 / math.log(2))
-
-
-def round_priced(value: Tensor, log_scale: Tensor) -> Tensor:
-    """Round as the encoder does, with the gradient of the identity: ones that are dear become 0.
-
-    A one is given up where the bits it costs are worth more than the error of leaving it out.
-    """
-    with torch.no_grad():
-        one, zero = torch.ones_like(value), torch.zeros_like(value)
-        price = logistic_bits(one, log_scale) - logistic_bits(zero, log_scale)
-        level = value.round()
-        dear = (level.abs() == 1) & (value.abs() < 0.5 + price / (2 * SLOPE))
-        level = torch.where(dear, zero, level)
-    return value + (level - value).detach()
 
 
 class Hyperprior(nn.Module):

@@ -18,7 +18,8 @@ from ncodec.entropy.integer_network import (
     quantise_network,
 )
 from ncodec.models.blocks import bias_of, checkerboard
-from ncodec.models.hyperprior import KNOTS, LOG_SCALE_STEP, SCALE_MIN, Hyperprior
+from ncodec.models.hyperprior import Hyperprior
+from ncodec.models.rates import KNOTS, LOG_SCALE_STEP, SCALE_MIN
 from ncodec.models.transforms import cross
 
 INDEX_BOUND = 8191

@@ -1,5 +1,6 @@
 """From a training checkpoint to a weights file: integer tables, exact network, half floats."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,61 +11,27 @@ from safetensors.numpy import save
 from torch import Tensor
 
 from ncodec.codecs.hyperprior_latents import (
-    CENTROIDS,
     MEANING,
     MULTIPLIER_BITS,
     LatentCoder,
 )
-from ncodec.codecs.hyperprior_scales import INDEX_FRACTION, RATE_STEPS
+from ncodec.codecs.hyperprior_scales import INDEX_FRACTION
+from ncodec.codecs.rate_steps import RATE_STEPS
 from ncodec.codecs.weights import digest, model_id, pack_module, unpack_module
 from ncodec.datasets.pictures import PictureCrops
-from ncodec.entropy import Tables
 from ncodec.entropy.build import count_symbols, counted_tables, logistic_tables
 from ncodec.files import write_atomic
-from ncodec.models.hyperprior import (
-    HYPER,
-    KNOTS,
-    LOG_SCALE_STEP,
-    SCALE_MAX,
-    SCALE_MIN,
-    SCALES,
-    TRAINING_ONLY,
-    Hyperprior,
-)
+from ncodec.models.hyperprior import HYPER, TRAINING_ONLY, Hyperprior
+from ncodec.models.rates import KNOTS, LOG_SCALE_STEP, SCALE_MAX, SCALE_MIN
+from ncodec.training.counted import CountingRounding, counted
 from ncodec.training.exact_scales import exact_scales
 
 CALIBRATION_CROPS = 24
 COUNTED_CROPS = 160
 CROP = 384
-PRIOR_WEIGHT = 2000.0
+HYPER_PRIOR_WEIGHT = 200.0
 
 Arrays = dict[str, NDArray[Any]]
-
-
-class CountingCoder(LatentCoder):
-    """A latent coder that also adds up where in each level the unrounded values lie."""
-
-    def start_counting(self) -> None:
-        """Forget what was counted."""
-        self.sums = torch.zeros(SCALES * CENTROIDS, dtype=torch.float64)
-        self.numbers = torch.zeros(SCALES * CENTROIDS, dtype=torch.float64)
-        self.histogram = np.zeros(self.tables.counts.shape, np.int64)
-
-    def _quantise(self, value: Tensor, rows: Tensor) -> Tensor:
-        residual = super()._quantise(value, rows)
-        level = residual.abs()
-        place = (rows * CENTROIDS + level.clamp(max=CENTROIDS - 1).long()).flatten()
-        excess = (level - value.cpu().abs()).double().flatten()
-        self.sums.index_add_(0, place, excess)
-        self.numbers.index_add_(0, place, torch.ones_like(excess))
-        self.histogram += count_symbols(residual.numpy().astype(np.int32), rows, self.tables)
-        return residual
-
-    def centroids(self) -> NDArray[np.float32]:
-        """How far each level's mean lies below its integer: float32 [SCALES, CENTROIDS]."""
-        shift = (self.sums / (self.numbers + 50)).reshape(SCALES, CENTROIDS)
-        shift[:, 0] = 0
-        return shift.clamp(-0.4, 0.4).float().numpy()
 
 
 @torch.inference_mode()
@@ -116,35 +83,19 @@ def _hyper_tables(model: Hyperprior, latents: list[Tensor]) -> Arrays:
         z = model.hyper_analysis(y)
         symbols = (z * gains[:, :, None, None]).round().numpy().astype(np.int32)
         histogram += count_symbols(symbols, np.broadcast_to(rows, symbols.shape), prior)
-    tables = counted_tables(histogram, prior.low, prior, PRIOR_WEIGHT / 10)
+    tables = counted_tables(histogram, prior.low, prior, HYPER_PRIOR_WEIGHT)
     return tables.to_arrays("entropy/hyper")
 
 
 def _counted(
     model: Hyperprior, latents: list[Tensor], arrays: Arrays, random: np.random.Generator
 ) -> Arrays:
-    """Latent tables and reconstruction points: counted twice, since each moves the rounding."""
-    prior = logistic_tables(np.geomspace(SCALE_MIN, SCALE_MAX, SCALES))
-    found: Arrays = {
-        **prior.to_arrays("entropy/latent"),
-        "latent/centroid": np.zeros((SCALES, CENTROIDS), np.float32),
-    }
-    for _ in range(2):
-        coder = CountingCoder(model, {**arrays, **found}, torch.device("cpu"))
-        coder.start_counting()
+    """Latent tables and reconstruction points."""
+
+    def encode(whole: Mapping[str, NDArray[Any]], rounding: CountingRounding) -> None:
+        coder = LatentCoder(model, whole, torch.device("cpu"))
+        coder.rounding = rounding
         for y in latents:
             coder.encode(y, int(random.integers(RATE_STEPS)))
-        found = {
-            **_symmetric(coder.histogram, prior).to_arrays("entropy/latent"),
-            "latent/centroid": coder.centroids(),
-        }
-    return found
 
-
-def _symmetric(histogram: NDArray[np.int64], prior: Tables) -> Tables:
-    """Tables fitted to counts in which a value and its negative weigh the same."""
-    balanced = histogram.copy()
-    for row, length in enumerate(prior.length.tolist()):
-        balanced[row, : length - 1] += histogram[row, : length - 1][::-1]
-        balanced[row, length - 1] *= 2
-    return counted_tables(balanced, prior.low, prior, PRIOR_WEIGHT)
+    return counted(arrays, encode)

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from ncodec.datasets.pictures import PictureCrops
 from ncodec.models.blocks import lay_out
-from ncodec.models.hyperprior import KNOTS, Hyperprior, rate_lambda
+from ncodec.models.hyperprior import Hyperprior
+from ncodec.models.rates import KNOTS, rate_lambda
 from ncodec.training.card import write_card
 from ncodec.training.export_hyperprior import export
 from ncodec.training.linear_fit import fit_lapped_basis

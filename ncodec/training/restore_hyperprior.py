@@ -20,15 +20,8 @@ from ncodec.codecs.weights import array, read_verified, unpack_module
 from ncodec.entropy import Tables
 from ncodec.entropy.integer_network import IntegerNetwork
 from ncodec.errors import ModelMismatchError
-from ncodec.models.hyperprior import (
-    HYPER,
-    KNOTS,
-    LATENTS,
-    LOG_SCALE_STEP,
-    SCALE_MIN,
-    TRAINING_ONLY,
-    Hyperprior,
-)
+from ncodec.models.hyperprior import HYPER, LATENTS, TRAINING_ONLY, Hyperprior
+from ncodec.models.rates import KNOTS, LOG_SCALE_STEP, SCALE_MIN
 from ncodec.training.exact_scales import LEVEL_UNIT
 
 UNIT = 8192.0

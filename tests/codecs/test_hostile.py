@@ -15,8 +15,8 @@ import ncodec
 from ncodec.api import Codec, load_codec
 from ncodec.codecs.hyperprior import HyperpriorCodec, _DecodeJob
 from ncodec.codecs.hyperprior_latents import LatentCoder
-from ncodec.codecs.hyperprior_scales import RATE_STEPS
 from ncodec.codecs.picture_file import decode_alpha, encode_alpha
+from ncodec.codecs.rate_steps import RATE_STEPS
 from ncodec.container import Header, ImageHeader, Limits, Reader, pack
 from ncodec.entropy import Decoder
 from ncodec.errors import (

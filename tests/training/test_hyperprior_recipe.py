@@ -19,15 +19,8 @@ from ncodec.datasets.pictures import PictureCrops
 from ncodec.errors import InputError, ModelMismatchError
 from ncodec.media import Image
 from ncodec.models.blocks import checkerboard
-from ncodec.models.hyperprior import (
-    KNOTS,
-    LOG_SCALE_STEP,
-    SCALE_MIN,
-    SCALES,
-    Hyperprior,
-    logistic_bits,
-    rate_lambda,
-)
+from ncodec.models.hyperprior import Hyperprior
+from ncodec.models.rates import KNOTS, LOG_SCALE_STEP, SCALE_MIN, SCALES, logistic_bits, rate_lambda
 from ncodec.training import export_hyperprior, linear_fit
 from ncodec.training.exact_scales import exact_scales
 from ncodec.training.export_hyperprior import export
