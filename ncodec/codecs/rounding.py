@@ -34,7 +34,7 @@ class Rounding:
         magnitude = flat.abs().round_().clamp_(max=MAX_LATENT).nan_to_num_(0.0)
         some = magnitude.nonzero()[:, 0]
         level = magnitude[some].clamp_(max=DECISIONS).long()
-        dear = flat[some].abs() < self.threshold[rows.flatten()[some], level]
+        dear = flat[some].abs() < self.threshold[rows.flatten()[some].long(), level]
         magnitude[some[dear]] -= 1
         return magnitude.copysign_(flat).reshape(value.shape)
 
@@ -44,7 +44,7 @@ class Rounding:
         some = flat.nonzero()[:, 0]
         value = flat[some]
         level = value.abs().clamp_(max=CENTROIDS - 1).long()
-        shift = self.centroid[rows.flatten()[some], level]
+        shift = self.centroid[rows.flatten()[some].long(), level]
         flat[some] = value - value.sign() * shift
         return flat.reshape(residual.shape)
 

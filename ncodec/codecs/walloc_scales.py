@@ -1,0 +1,79 @@
+"""From decoded integers to entropy tables, for the `walloc` codec: integers from end to end."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ncodec.codecs.rate_steps import KNOT_STEPS, interpolate
+from ncodec.codecs.weights import Arrays, array
+from ncodec.entropy.dense_network import DenseNetwork
+from ncodec.errors import ModelMismatchError
+from ncodec.models.pyramid import Pass
+from ncodec.models.rates import KNOTS, SCALES
+from ncodec.models.walloc import Medium, network_sizes
+
+LEVELS = 256
+"""Magnitudes from here on look the same to the context."""
+LEVEL_BOUND = 255
+START_FRACTION = 256
+"""Steps to one scale index in the table of the first group."""
+
+
+class ScaleIndexes:
+    """The exact networks and tables of one weights file."""
+
+    def __init__(self, arrays: Arrays, medium: Medium) -> None:
+        """Take and check what a weights file has; runs the networks' self-tests."""
+        self.medium = medium
+        self.networks = {
+            name: DenseNetwork.from_arrays(arrays, f"entropy/scale/{name}")
+            for name in network_sizes(medium)
+        }
+        found = {name: (net.inputs, net.outputs) for name, net in self.networks.items()}
+        if found != network_sizes(medium):
+            raise ModelMismatchError("weights: the exact networks do not fit the codec")
+        self._check_bounds()
+        first = medium.spans(0)[0][1]
+        self.start = array(arrays, "entropy/start", np.int32, (KNOTS, first))
+        level = array(arrays, "entropy/level", np.int32, (LEVELS,))
+        if level.min() < 0 or level.max() > LEVEL_BOUND:
+            raise ModelMismatchError("weights: a level is outside of what networks take")
+        self._level = torch.from_numpy(level.astype(np.float32))
+        self._channels = array(arrays, "entropy/channels", np.int32, (KNOTS,))
+        if self._channels.min() < 1 or self._channels.max() > medium.latents:
+            raise ModelMismatchError("weights: a number of channels is impossible")
+
+    def _check_bounds(self) -> None:
+        for name, network in self.networks.items():
+            knots = len(network.first.bias)
+            if (knots, network.input_bound, network.second.high) != (
+                KNOTS,
+                LEVEL_BOUND,
+                SCALES - 1,
+            ):
+                raise ModelMismatchError(f"weights: network {name} is made for another codec")
+
+    def channels(self, step: int) -> int:
+        """How many channels are coded at a rate step; the others are 0."""
+        return int(self._channels[-(-step // KNOT_STEPS)])
+
+    def spans(self, kind: int, step: int) -> list[tuple[int, int]]:
+        """First channel of each group that is coded, and the one after its last."""
+        last = self.channels(step)
+        spans = self.medium.spans(kind)
+        return [(first, min(stop, last)) for first, stop in spans if first < last]
+
+    def of(self, part: Pass, group: int, levels: Sequence[Tensor], step: int) -> Tensor:
+        """Scale indexes 0..63 of a group, float32 [n, .]; `levels` [n, .] of all that it sees."""
+        network = self.networks.get(f"{part.kind}_{group}")
+        if network is None:
+            fine = torch.from_numpy(interpolate(self.start, step) // START_FRACTION)
+            return fine.clamp(0, SCALES - 1).float().expand(part.stop - part.start, -1)
+        biases = [interpolate(layer.bias, step) for layer in (network.first, network.second)]
+        return network(levels, biases)
+
+    def level(self, symbols: Tensor) -> Tensor:
+        """Levels of symbols, float32 of any shape, as the networks take them."""
+        return self._level[symbols.abs().clamp_(max=LEVELS - 1).long()]

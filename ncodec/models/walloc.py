@@ -1,0 +1,301 @@
+"""WaLLoC: wavelet packets, a nearly linear autoencoder, and a context model of its own.
+
+After Jacobellis, Yadwadkar, "Learned Compression for Compressed Learning" (2024): an encoder of one
+linear map over wavelet packets, cheap enough for a sensor, and a decoder of a few dense blocks. It
+stores its latents in the WebP format; here they are coded under tables that are chosen from what
+was coded before: coarse positions first, then those in between (`ncodec.models.pyramid`), and at
+each position the strong channels before the weak ones.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ncodec.models.blocks import Modulation, RateTable, ResidualBlock, add_noise
+from ncodec.models.pyramid import Pass, kinds, pyramid
+from ncodec.models.rates import KNOTS, logistic_bits, round_priced
+from ncodec.models.wavelets import inverse_1d, inverse_2d, packets_1d, packets_2d
+
+# The last layer sums over many inputs: one optimiser step must not move bands by a quantiser step.
+NETWORK_TO_BANDS = 0.05
+
+
+@dataclass(frozen=True)
+class Medium:
+    """Sizes of the model of one medium.
+
+    Attributes:
+        channels: of the medium itself: colours, or channels of sound coded together.
+        levels: levels of wavelet packets; a position of the latent is 2^levels samples wide.
+        axes: 2 for pictures, 1 for sounds.
+        latents: channels of the latent.
+        groups: where the groups of channels end that are coded one after the other.
+        plain: the first kinds of passes, which are few positions, code all channels at once.
+        coarsest: distance of positions in the first pass.
+        neighbours: positions around each that its distribution is predicted from, 4 or 2.
+        hidden: units of each context network.
+        predicted: whether means are predicted; of sounds they are 0.
+        width, blocks: channels and residual blocks of the decoder.
+    """
+
+    name: str
+    channels: int
+    levels: int
+    axes: int
+    latents: int
+    groups: tuple[int, ...]
+    plain: int
+    coarsest: int
+    neighbours: int
+    hidden: int
+    predicted: bool
+    width: int
+    blocks: int
+
+    @property
+    def stride(self) -> int:
+        """Samples along an axis for one position of the latent."""
+        return 1 << self.levels
+
+    @property
+    def bands(self) -> int:
+        """Wavelet bands of all channels."""
+        return self.channels << (self.levels * self.axes)
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """Size of the decoder's convolutions."""
+        return (3, 3) if self.axes == 2 else (1, 3)
+
+    def spans(self, kind: int) -> list[tuple[int, int]]:
+        """First channel of each group of a kind of pass, and the one after its last."""
+        ends = self.groups if kind >= self.plain else (self.latents,)
+        return list(zip((0, *ends), ends, strict=False))
+
+    def packets(self, x: Tensor) -> Tensor:
+        """Samples [B, C, H, W] or [B, C, T] -> bands [B, K, h, w] or [B, K, 1, t]."""
+        return packets_2d(x, 3) if self.axes == 2 else packets_1d(x, self.levels)[:, :, None]
+
+    def unpack(self, bands: Tensor) -> Tensor:
+        """Undo `packets`."""
+        return inverse_2d(bands, 3) if self.axes == 2 else inverse_1d(bands[:, :, 0], self.levels)
+
+
+PICTURE = Medium(
+    name="image",
+    channels=3,
+    levels=3,
+    axes=2,
+    latents=64,
+    groups=(8, 64),
+    plain=3,
+    coarsest=4,
+    neighbours=4,
+    hidden=64,
+    predicted=True,
+    width=128,
+    blocks=3,
+)
+
+
+@dataclass
+class Forward:
+    """What one training step needs: samples as they went in, and bits of each item [B]."""
+
+    samples: Tensor
+    bits: Tensor
+
+
+class ScaleNetwork(nn.Module):
+    """Log scales from levels of what was coded before: one hidden layer, both biases by the rate.
+
+    Only its exact integer twin ever decides an entropy table.
+    """
+
+    def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(inputs, hidden, bias=False)
+        self.first_bias = RateTable(KNOTS, hidden)
+        self.second = nn.Linear(hidden, outputs, bias=False)
+        self.second_bias = RateTable(KNOTS, outputs)
+
+    def forward(self, levels: Tensor, rate: Tensor) -> Tensor:
+        """Levels [B, n, inputs] at rates [B] -> log scales [B, n, outputs]."""
+        hidden = F.relu(self.first(levels) + by_row(self.first_bias(rate)))
+        found: Tensor = self.second(hidden) + by_row(self.second_bias(rate))
+        return found
+
+
+class MeanNetwork(nn.Module):
+    """Means from the values around: a linear map, trusted more or less at each rate."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.taps = nn.Parameter(torch.zeros(outputs, inputs))
+        self.trust = RateTable(KNOTS, outputs)
+
+    def forward(self, values: Tensor, rate: Tensor) -> Tensor:
+        """Values [B, n, inputs] at rates [B] -> means [B, n, outputs]."""
+        return F.linear(values, self.taps) * (1 + by_row(self.trust(rate)))
+
+
+def by_row(table: Tensor) -> Tensor:
+    """[B, C, 1, 1] -> [B, 1, C]."""
+    return table.flatten(1)[:, None]
+
+
+class Prior(nn.Module):
+    """The distribution of a latent [B, M, h, w], pass after pass and group after group.
+
+    Attributes:
+        start: log scales of the first group of the first pass, by the rate.
+        scales: networks of every other group, named "KIND_GROUP" in the weights.
+        means: networks of every pass but the first.
+    """
+
+    def __init__(self, medium: Medium) -> None:
+        super().__init__()
+        self.medium = medium
+        self.start = RateTable(KNOTS, medium.spans(0)[0][1])
+        self.scales, self.means = nn.ModuleDict(), nn.ModuleDict()
+        for name, (inputs, outputs) in network_sizes(medium).items():
+            self.scales[name] = ScaleNetwork(inputs, medium.hidden, outputs)
+        for kind in used_kinds(medium)[1:] if medium.predicted else ():
+            around = medium.neighbours * medium.latents
+            self.means[f"{kind}"] = MeanNetwork(around, medium.latents)
+
+    def forward(self, y: Tensor, gain: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
+        """Latents [B, M, h, w] and gains [B, M, 1, 1] at rates [B] -> rounded latents, bits [B]."""
+        batch, channels, height, width = y.shape
+        grid = pyramid(height, width, self.medium.coarsest, y.device)
+        rows = y.flatten(2).transpose(1, 2)[:, grid.order]
+        values, levels = rows.new_zeros(batch, 0, channels), rows.new_zeros(batch, 0, channels)
+        bits = rows.new_zeros(batch)
+        for part in grid.passes:
+            here = rows[:, part.start : part.stop]
+            found = self._pass(part, here, values, levels, by_row(gain), rate)
+            values, levels = torch.cat([values, found[0]], 1), torch.cat([levels, found[1]], 1)
+            bits = bits + found[2]
+        latent = values[:, grid.rank].transpose(1, 2).reshape(y.shape)
+        return latent, bits
+
+    def _pass(
+        self, part: Pass, here: Tensor, values: Tensor, levels: Tensor, gain: Tensor, rate: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Values and levels of the positions of a pass [B, n, M], and their bits [B]."""
+        mean = self.mean(part, values, rate)
+        residual = (here - mean) * gain
+        around = gathered(part, levels, self.medium.neighbours)
+        rounded, found, bits = list[Tensor](), list[Tensor](), here.new_zeros(len(here))
+        for number, (first, stop) in enumerate(self.medium.spans(part.kind)):
+            log_scale = self.log_scale(part, number, torch.cat([around, *found], 2), rate)
+            value = residual[:, :, first:stop]
+            bits = bits + logistic_bits(add_noise(value), log_scale).sum((1, 2))
+            rounded.append(round_priced(value, log_scale))
+            found.append(torch.log2(1 + rounded[-1].detach().abs()))
+        return torch.cat(rounded, 2) / gain + mean, torch.cat(found, 2), bits
+
+    def log_scale(self, part: Pass, group: int, levels: Tensor, rate: Tensor) -> Tensor:
+        """Log scales [B, n, .] of a group from all levels known [B, n, .]."""
+        if not levels.shape[2]:
+            return by_row(self.start(rate)).expand(-1, part.stop - part.start, -1)
+        found: Tensor = self.scales[f"{part.kind}_{group}"](levels, rate)
+        return found
+
+    def mean(self, part: Pass, values: Tensor, rate: Tensor) -> Tensor:
+        """Means [B, n, M] of a pass from the values known [B, ., M]."""
+        if f"{part.kind}" not in self.means:
+            return values.new_zeros(len(values), part.stop - part.start, values.shape[2])
+        around = gathered(part, values, self.medium.neighbours)
+        found: Tensor = self.means[f"{part.kind}"](around, rate)
+        return found
+
+
+def used_kinds(medium: Medium) -> list[int]:
+    """Kinds of passes that latents of the medium have: in one row there are no corners."""
+    return [k for k in range(kinds(medium.coarsest)) if medium.axes == 2 or k % 2 == 0]
+
+
+def network_sizes(medium: Medium) -> dict[str, tuple[int, int]]:
+    """Inputs and outputs of each scale network, by its name "KIND_GROUP".
+
+    The first group of the first pass has nothing to look at, and no network.
+    """
+    sizes = {}
+    for kind in used_kinds(medium):
+        around = medium.neighbours * medium.latents if kind else 0
+        for number, (first, stop) in enumerate(medium.spans(kind)):
+            if around + first:
+                sizes[f"{kind}_{number}"] = (around + first, stop - first)
+    return sizes
+
+
+def gathered(part: Pass, rows: Tensor, neighbours: int) -> Tensor:
+    """What rows [B, ., M] in coding order hold around a pass: [B, n, neighbours M]."""
+    if part.around is None:
+        return rows.new_zeros(len(rows), part.stop - part.start, 0)
+    return rows[:, part.around[:, -neighbours:]].flatten(2)
+
+
+class LinearMap(nn.Module):
+    """A 1x1 convolution in float32: bfloat16 would round the strongest components too coarsely."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.basis = nn.Parameter(torch.empty(outputs, inputs))
+        nn.init.orthogonal_(self.basis)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, inputs, h, w] -> [B, outputs, h, w]."""
+        with torch.autocast(x.device.type, enabled=False):
+            return F.conv2d(x.float(), self.basis[:, :, None, None])
+
+
+class WaveletSynthesis(nn.Module):
+    """Latent [B, M, h, w] -> bands [B, K, h, w]: a linear map and a network's corrections."""
+
+    def __init__(self, medium: Medium) -> None:
+        super().__init__()
+        kernel, width = medium.kernel, medium.width
+        padding = (kernel[0] // 2, kernel[1] // 2)
+        self.linear = LinearMap(medium.latents, medium.bands)
+        self.enter = nn.Conv2d(medium.latents, width, kernel, padding=padding)
+        self.rate = Modulation(KNOTS, width)
+        self.blocks = nn.Sequential(*(ResidualBlock(width, kernel) for _ in range(medium.blocks)))
+        self.leave = nn.Sequential(nn.LeakyReLU(0.1), nn.Conv2d(width, medium.bands, 1))
+
+    def forward(self, y: Tensor, rate: Tensor) -> Tensor:
+        """Bands of rounded latents; rates [B] tell how coarsely they were rounded."""
+        hidden = self.blocks(self.rate(self.enter(y), rate))
+        bands: Tensor = self.linear(y) + NETWORK_TO_BANDS * self.leave(hidden).float()
+        return bands
+
+
+class Walloc(nn.Module):
+    """All parts of the codec; `forward` is the training pass."""
+
+    spread: Tensor
+
+    def __init__(self, medium: Medium) -> None:
+        super().__init__()
+        self.medium = medium
+        self.analysis = LinearMap(medium.bands, medium.latents)
+        self.synthesis = WaveletSynthesis(medium)
+        self.prior = Prior(medium)
+        self.log_gain = RateTable(KNOTS, medium.latents)
+        self.register_buffer("spread", torch.ones(1, medium.latents, 1, 1))
+
+    def forward(self, x: Tensor, rate: Tensor) -> Forward:
+        """Samples (multiples of the stride) at rates [B] in 0..1."""
+        y = self.analysis(self.medium.packets(x))
+        with torch.autocast(y.device.type, enabled=False):
+            latent, bits = self.prior(y, self.gain(rate), rate)
+        bands: Tensor = self.synthesis(latent, rate)
+        return Forward(self.medium.unpack(bands), bits)
+
+    def gain(self, rate: Tensor) -> Tensor:
+        """What latents are multiplied by before rounding, [B, M, 1, 1]."""
+        gain: Tensor = self.log_gain(rate).exp() * self.spread
+        return gain
