@@ -23,6 +23,7 @@ def _help(text: str, field: str) -> str:
     return f"{text} Default: {', '.join(values)}.".strip()
 
 
+NAMES = list(dict.fromkeys(name.split(" ")[0] for name in RECIPES))
 CROP_HELP = "; ".join(
     f"{name}: {entry.crop_meaning}, {entry.crop_unit} times a number"
     for name, entry in RECIPES.items()
@@ -32,12 +33,16 @@ CROP_HELP = "; ".join(
 @verb
 def train(
     recipe: Annotated[
-        str, typer.Argument(metavar="MODEL", help=f"{' or '.join(RECIPES)}.", show_default=False)
+        str, typer.Argument(metavar="MODEL", help=f"{' or '.join(NAMES)}.", show_default=False)
     ],
     data: Annotated[
         Path, typer.Option("--data", metavar="FOLDER", help="Training pictures or sounds.")
     ],
     out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Checkpoints and log.")],
+    media: Annotated[
+        str | None,
+        typer.Option("--media", metavar="image|audio", help="Of a model that is for both."),
+    ] = None,
     steps: Annotated[
         int | None, typer.Option("--steps", min=1, metavar="N", help=_help("", "steps"))
     ] = None,
@@ -73,7 +78,7 @@ def train(
 
     Started again with the same folder, a run goes on from its last checkpoint.
     """
-    entry = _entry(recipe)
+    entry = _entry(recipe, media)
     given: dict[str, Any] = {
         "steps": steps,
         "anneal_steps": anneal_steps,
@@ -98,10 +103,17 @@ def train(
     return Exit.OK
 
 
-def _entry(recipe: str) -> RecipeEntry:
-    if recipe not in RECIPES:
-        raise OptionError(f"no recipe {recipe!r}; there are: {', '.join(RECIPES)}")
-    return RECIPES[recipe]
+def _entry(recipe: str, media: str | None) -> RecipeEntry:
+    if recipe not in NAMES:
+        raise OptionError(f"no recipe {recipe!r}; there are: {', '.join(NAMES)}")
+    known = [name.partition(" ")[2] for name in RECIPES if name.split(" ")[0] == recipe]
+    if known == [""]:
+        if media is not None:
+            raise OptionError(f"media {media}: {recipe} is for one medium; leave out --media")
+        return RECIPES[recipe]
+    if media not in known:
+        raise OptionError(f"{recipe} has a model a medium; give --media {' or '.join(known)}")
+    return RECIPES[f"{recipe} {media}"]
 
 
 def _check(entry: RecipeEntry, data: Path, out: Path, settings: Settings) -> None:

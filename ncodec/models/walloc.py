@@ -20,6 +20,7 @@ from ncodec.models.wavelets import inverse_1d, inverse_2d, packets_1d, packets_2
 
 # The last layer sums over many inputs: one optimiser step must not move bands by a quantiser step.
 NETWORK_TO_BANDS = 0.05
+TRAINING_ONLY = ("prior.start", "prior.scales")
 
 
 @dataclass(frozen=True)
@@ -75,12 +76,18 @@ class Medium:
         return list(zip((0, *ends), ends, strict=False))
 
     def packets(self, x: Tensor) -> Tensor:
-        """Samples [B, C, H, W] or [B, C, T] -> bands [B, K, h, w] or [B, K, 1, t]."""
-        return packets_2d(x, 3) if self.axes == 2 else packets_1d(x, self.levels)[:, :, None]
+        """Samples [B, C, H, W] or [B, C, T] -> bands [B, K, h, w] or [B, K, 1, t], in float32."""
+        with torch.autocast(x.device.type, enabled=False):
+            if self.axes == 2:
+                return packets_2d(x.float(), self.levels)
+            return packets_1d(x.float(), self.levels)[:, :, None]
 
     def unpack(self, bands: Tensor) -> Tensor:
         """Undo `packets`."""
-        return inverse_2d(bands, 3) if self.axes == 2 else inverse_1d(bands[:, :, 0], self.levels)
+        with torch.autocast(bands.device.type, enabled=False):
+            if self.axes == 2:
+                return inverse_2d(bands, self.levels)
+            return inverse_1d(bands[:, :, 0], self.levels)
 
 
 PICTURE = Medium(
@@ -286,6 +293,14 @@ class Walloc(nn.Module):
         self.prior = Prior(medium)
         self.log_gain = RateTable(KNOTS, medium.latents)
         self.register_buffer("spread", torch.ones(1, medium.latents, 1, 1))
+
+    @classmethod
+    def for_coding(cls, medium: Medium) -> "Walloc":
+        """A model without the parts that only training has: an exact twin decides scales."""
+        model = cls(medium)
+        model.prior.scales = nn.ModuleDict()
+        del model.prior.start
+        return model
 
     def forward(self, x: Tensor, rate: Tensor) -> Forward:
         """Samples (multiples of the stride) at rates [B] in 0..1."""

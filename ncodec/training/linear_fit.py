@@ -32,6 +32,14 @@ def fit_lapped_basis(
 
     The first rows carry the most energy. About a minute for 54,000 blocks.
     """
-    values, vectors = torch.linalg.eigh(_covariance(data, random))
+    return components(_covariance(data, random), channels)
+
+
+def components(covariance: Tensor, channels: int) -> tuple[Tensor, Tensor]:
+    """The strongest components of a covariance [n, n]: basis [channels, n], deviations [channels].
+
+    The basis is orthonormal; its first rows carry the most energy.
+    """
+    values, vectors = torch.linalg.eigh(covariance)
     order = values.argsort(descending=True)[:channels]
     return vectors[:, order].T.float().contiguous(), values[order].clamp_min(0).sqrt().float()

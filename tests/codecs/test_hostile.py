@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 import ncodec
 from ncodec.api import Codec, load_codec
-from ncodec.codecs.hyperprior import HyperpriorCodec, _DecodeJob
+from ncodec.codecs.hyperprior import HyperpriorCodec
 from ncodec.codecs.hyperprior_latents import LatentCoder
 from ncodec.codecs.picture_file import decode_alpha, encode_alpha
 from ncodec.codecs.rate_steps import RATE_STEPS
+from ncodec.codecs.tiled_picture import _DecodeJob
 from ncodec.container import Header, ImageHeader, Limits, Reader, pack
 from ncodec.entropy import Decoder
 from ncodec.errors import (
@@ -305,7 +306,7 @@ def test_two_alpha_planes_are_refused(engine: HyperpriorCodec, small: bytes) -> 
 
 
 def test_the_encoders_own_tiles_are_far_below_the_largest(engine: HyperpriorCodec) -> None:
-    from ncodec.codecs.hyperprior import MAX_TILE_PIXELS, TILE
+    from ncodec.codecs.tiled_picture import MAX_TILE_PIXELS, TILE
 
     media = ImageHeader(TILE, TILE, False, None, 0)
     data = pack(Header(1, engine.model_id, media), [("L", bytes(2))])

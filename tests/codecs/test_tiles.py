@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from ncodec.api import Codec
-from ncodec.codecs import hyperprior
-from ncodec.codecs.hyperprior import DECODER_HALO, HyperpriorCodec, _DecodeJob
+from ncodec.codecs import tiled_picture
+from ncodec.codecs.hyperprior import HyperpriorCodec
+from ncodec.codecs.tiled_picture import _DecodeJob
 from ncodec.codecs.tiles import Box, TileGrid
 from ncodec.container import Chunk, ChunkKind, Reader
 from ncodec.errors import CorruptFileError, NcodecWarning, TruncatedError
@@ -25,7 +26,7 @@ WIDE = picture(400, 72, 4)
 @pytest.fixture(params=[64, 128])
 def tile(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     side: int = request.param
-    monkeypatch.setattr(hyperprior, "TILE", side)
+    monkeypatch.setattr(tiled_picture, "TILE", side)
     return side
 
 
@@ -33,7 +34,7 @@ def tile(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int
 def wide(codec: Codec) -> Iterator[bytes]:
     """400 x 72 pixels in tiles of 64 (7 columns, 2 rows), with alpha, ICC and EXIF."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hyperprior, "TILE", 64)
+        patch.setattr(tiled_picture, "TILE", 64)
         yield codec.encode(Image(WIDE, Metadata(icc=b"profile", exif=b"MM\0*")), quality=60)
 
 
@@ -81,7 +82,7 @@ def test_the_decoders_halo_covers_what_a_pixel_depends_on() -> None:
     (slope,) = torch.autograd.grad(pixels.square().sum(), latent)
     seen = slope.abs().sum((0, 1)).nonzero() - 12
     reach = int(seen.abs().max())
-    assert 4 <= reach <= DECODER_HALO // 16
+    assert 4 <= reach <= HyperpriorCodec.decoder_halo // 16
 
 
 def test_tiled_analysis_is_close_to_that_of_the_whole(
@@ -139,7 +140,7 @@ def test_every_tile_is_decoded_once_in_a_tall_picture(
 
 def test_latents_of_rows_that_are_done_are_dropped(codec: Codec, engine: HyperpriorCodec) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hyperprior, "TILE", 128)
+        patch.setattr(tiled_picture, "TILE", 128)
         blob = codec.encode(picture(20, 128 * 6), quality=10)
     kept = []
     job = _DecodeJob(engine, Reader(blob), partial=False)
@@ -166,7 +167,7 @@ def test_partial_names_the_lost_tiles_and_keeps_the_others(codec: Codec, wide: b
     image = decoded(codec, broken, partial=True)
     assert image.lost == (Lost(0, (0, 0, 64, 64)), Lost(8, (64, 64, 64, 8)))
     whole = decoded(codec, wide).array
-    safe = 128 + DECODER_HALO
+    safe = 128 + HyperpriorCodec.decoder_halo
     assert largest_difference(image.array[:, safe:], whole[:, safe:]) <= 1
     np.testing.assert_array_equal(image.array[..., 3], WIDE[..., 3])
     assert largest_difference(image.array[:64, :64, :3], whole[:64, :64, :3]) > 1

@@ -12,7 +12,8 @@ from unittest.mock import patch
 import numpy as np
 
 from ncodec.api import Codec, load_codec
-from ncodec.codecs import hyperprior
+from ncodec.codecs import tiled_picture
+from ncodec.codecs.hyperprior import HyperpriorCodec
 from ncodec.codecs.registry import entry_by_name, load, weights_for
 from ncodec.media import Image, Metadata, save_image
 from tests.codecs.pictures import picture
@@ -28,18 +29,18 @@ CASES: dict[str, tuple[Image, dict[str, Any], int]] = {
 }
 
 
-def engine() -> hyperprior.HyperpriorCodec:
+def engine() -> HyperpriorCodec:
     """The codec itself, on the processor."""
     entry = entry_by_name("hyperprior")
     found = load(entry, weights_for(entry, None), "cpu")
-    if not isinstance(found, hyperprior.HyperpriorCodec):
+    if not isinstance(found, HyperpriorCodec):
         raise TypeError(type(found))
     return found
 
 
 def make(name: str, codec: Codec) -> str:
     """Write `name`.ncd and the picture that it decodes to; returns the hash of its symbols."""
-    image, target, hyperprior.TILE = CASES[name]
+    image, target, tiled_picture.TILE = CASES[name]
     data = codec.encode(image, verify=True, **target)
     (HERE / f"{name}.ncd").write_bytes(data)
     png = io.BytesIO()

@@ -4,8 +4,9 @@ import hashlib
 
 from torch import Tensor
 
-from ncodec.codecs.hyperprior import HyperpriorCodec, _DecodeJob
+from ncodec.codecs.hyperprior import HyperpriorCodec
 from ncodec.codecs.hyperprior_latents import Symbols
+from ncodec.codecs.tiled_picture import _DecodeJob
 from ncodec.container import Reader
 
 

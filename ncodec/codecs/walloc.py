@@ -1,0 +1,56 @@
+"""The `walloc` codec: wavelet packets, a linear encoder, and one model for each medium.
+
+After Jacobellis, Yadwadkar, "Learned Compression for Compressed Learning" (2024); the networks are
+in `ncodec.models.walloc`.
+"""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ncodec.codecs.tiled_picture import TiledPictureCodec
+from ncodec.codecs.walloc_latents import MEANING, LatentCoder
+from ncodec.codecs.weights import load_module, read_verified
+from ncodec.models.blocks import lay_out, narrow
+from ncodec.models.walloc import PICTURE, Medium, Walloc
+
+
+def load_model(
+    weights: Path, medium: Medium, device: torch.device
+) -> tuple[Walloc, LatentCoder, bytes]:
+    """The model of a weights file, the coder of its latents, and its short id.
+
+    Raises `ModelError`s; runs the self-tests of the exact networks.
+    """
+    arrays, identity = read_verified(weights, MEANING)
+    model = Walloc.for_coding(medium)
+    load_module(model, arrays, "model/")
+    model.to(device).eval().requires_grad_(False)
+    lay_out(model, torch.channels_last)
+    return model, LatentCoder(model, arrays, device), identity[:4]
+
+
+class WallocPictures(TiledPictureCodec):
+    """Encodes and decodes pictures; see `ImageCodec` for the contract."""
+
+    name = "walloc"
+    stride = PICTURE.stride
+    encoder_halo = 4 * PICTURE.stride
+    decoder_halo = (4 + 2 * PICTURE.blocks + 1) * PICTURE.stride
+
+    def __init__(self, weights: Path, device: str = "cpu") -> None:
+        """Load weights onto a device. Raises `ModelError`s; runs the self-tests."""
+        self.device = torch.device(device)
+        self.model, self.latents, self.model_id = load_model(weights, PICTURE, self.device)
+
+    def analysis(self, planes: Tensor) -> Tensor:
+        """See `TiledPictureCodec.analysis`."""
+        latent: Tensor = self.model.analysis(PICTURE.packets(planes))
+        return latent
+
+    def synthesis(self, latent: Tensor, rate: Tensor) -> Tensor:
+        """See `TiledPictureCodec.synthesis`."""
+        with narrow(self.device):
+            bands: Tensor = self.model.synthesis(latent, rate)
+        return PICTURE.unpack(bands)

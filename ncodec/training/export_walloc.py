@@ -1,0 +1,140 @@
+"""From a training checkpoint to a weights file, for the `walloc` codec."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from safetensors.numpy import save
+from torch import Tensor, nn
+
+from ncodec.codecs.rate_steps import KNOT_STEPS, RATE_STEPS
+from ncodec.codecs.walloc_latents import MEANING, LatentCoder
+from ncodec.codecs.walloc_scales import LEVEL_BOUND, LEVELS, START_FRACTION
+from ncodec.codecs.weights import digest, model_id, pack_module, unpack_module
+from ncodec.entropy.dense_network import MAX_HIDDEN, DenseNetwork, quantise_dense
+from ncodec.files import write_atomic
+from ncodec.models.rates import KNOTS, LOG_SCALE_STEP, SCALE_MIN, SCALES
+from ncodec.models.walloc import TRAINING_ONLY, ScaleNetwork, Walloc, by_row
+from ncodec.training.counted import CountingRounding, counted
+
+CALIBRATION_CROPS, COUNTED_CROPS, CHANNEL_CROPS = 24, 160, 6
+CROP = 384
+HEAD_ROOM = 1.5
+SELDOM = 3e-4
+"""Channels from the first one on are coded up to the last that is not 0 so often."""
+LEVEL_UNIT = LEVEL_BOUND / np.log2(LEVELS)
+LEVEL_TABLE = np.rint(LEVEL_UNIT * np.log2(1 + np.arange(LEVELS))).astype(np.int32)
+"""Magnitudes as the context sees them: logarithms, in integers."""
+
+Arrays = dict[str, NDArray[Any]]
+Draw = Callable[[int, int, np.random.Generator], Tensor]
+
+
+@torch.inference_mode()
+def export(model: Walloc, draw: Draw, path: Path, seed: int = 0) -> dict[str, Any]:
+    """Write the weights file of a trained model; returns its metadata.
+
+    Tables are counted on `COUNTED_CROPS` crops of the training data, at random rates.
+    """
+    random = np.random.default_rng((seed, 1))
+    model.eval()
+    state = {k: v for k, v in model.state_dict().items() if not k.startswith(TRAINING_ONLY)}
+    arrays: Arrays = dict(pack_module(state, "model/"))
+    for name, value in unpack_module(arrays, "model/").items():
+        state[name].copy_(value)  # Count with the weights as they are shipped.
+    latents = [
+        model.analysis(model.medium.packets(draw(1, CROP, random))) for _ in range(COUNTED_CROPS)
+    ]
+    arrays |= _exact(model, latents[:CALIBRATION_CROPS], random)
+    arrays |= {"entropy/channels": np.full(KNOTS, model.medium.latents, np.int32)}
+    encode = _encoding(model, latents, random)
+    found = counted(arrays, encode)
+    arrays |= {"entropy/channels": _channels(model, arrays | found, latents[:CHANNEL_CROPS])}
+    arrays |= counted(arrays, encode)
+    synthesis = {k: v for k, v in arrays.items() if k.startswith("model/synthesis")}
+    metadata = {"model_id": model_id(arrays, MEANING), "synthesis": digest(synthesis)}
+    blob = save(arrays, metadata)
+    write_atomic(path, lambda file: file.write(blob), overwrite=True)
+    return metadata
+
+
+def _encoding(
+    model: Walloc, latents: list[Tensor], random: np.random.Generator
+) -> Callable[[Mapping[str, NDArray[Any]], CountingRounding], None]:
+    def encode(arrays: Mapping[str, NDArray[Any]], rounding: CountingRounding) -> None:
+        coder = LatentCoder(model, arrays, torch.device("cpu"))
+        coder.rounding = rounding
+        for y in latents:
+            coder.encode(y, int(random.integers(RATE_STEPS)))
+
+    return encode
+
+
+def _channels(model: Walloc, arrays: Arrays, latents: list[Tensor]) -> NDArray[np.int32]:
+    """How many channels are coded at each knot, at least as many as at the one before."""
+    coder = LatentCoder(model, arrays, torch.device("cpu"))
+    found = []
+    for knot in range(KNOTS):
+        symbols = [coder.encode(y, knot * KNOT_STEPS)[1].values for y in latents]
+        shares = (np.concatenate(symbols) != 0).mean(0)
+        found.append(1 + max(np.flatnonzero(shares >= SELDOM), default=0))
+    return np.maximum.accumulate(np.array(found)).astype(np.int32)
+
+
+def _exact(model: Walloc, latents: list[Tensor], random: np.random.Generator) -> Arrays:
+    """Integer twins of the scale networks, and what they see."""
+    offset = -np.log(SCALE_MIN)
+    start = (_table(model.prior.start) + offset) / LOG_SCALE_STEP + 0.5
+    arrays: Arrays = {
+        "entropy/level": LEVEL_TABLE,
+        "entropy/start": np.rint(start * START_FRACTION).astype(np.int32),
+    }
+    peaks = _peaks(model, latents, random)
+    for name, module in model.prior.scales.items():
+        if isinstance(module, ScaleNetwork):
+            units = MAX_HIDDEN / (HEAD_ROOM * peaks[name])
+            arrays |= _twin(module, units, offset).to_arrays(f"entropy/scale/{name}")
+    return arrays
+
+
+def _twin(network: ScaleNetwork, units: NDArray[np.float64], offset: float) -> DenseNetwork:
+    """The integer network; `units` [hidden] are integer steps to one unit of each hidden one."""
+    weight = network.first.weight.double().numpy() / LEVEL_UNIT * units[:, None]
+    first = quantise_dense(
+        weight, _table(network.first_bias) * units + 0.5, LEVEL_BOUND, MAX_HIDDEN
+    )
+    bias = (_table(network.second_bias) + offset) / LOG_SCALE_STEP + 0.5
+    weight = network.second.weight.double().numpy() / units / LOG_SCALE_STEP
+    second = quantise_dense(weight, bias, MAX_HIDDEN, SCALES - 1)
+    return DenseNetwork(first, second, LEVEL_BOUND)
+
+
+def _table(table: nn.Module) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = table.get_parameter("values").double().numpy()
+    return values
+
+
+def _peaks(
+    model: Walloc, latents: list[Tensor], random: np.random.Generator
+) -> dict[str, NDArray[np.float64]]:
+    """The largest value of every hidden unit of every scale network, over all rates."""
+    found = {name: torch.full((model.medium.hidden,), 1e-3) for name in model.prior.scales}
+
+    def watch(name: str, network: ScaleNetwork, inputs: tuple[Tensor, Tensor]) -> None:
+        hidden = F.relu(network.first(inputs[0]) + by_row(network.first_bias(inputs[1])))
+        found[name] = torch.maximum(found[name], hidden.flatten(0, 1).amax(0))
+
+    hooks = [
+        module.register_forward_pre_hook(lambda m, x, name=name: watch(name, m, x))
+        for name, module in model.prior.scales.items()
+    ]
+    for y in latents:
+        rate = torch.tensor([float(random.integers(KNOTS)) / (KNOTS - 1)])
+        model.prior(y, model.gain(rate), rate)
+    for hook in hooks:
+        hook.remove()
+    return {name: value.double().numpy() for name, value in found.items()}

@@ -1,0 +1,120 @@
+"""The recipes of the `walloc` codec: one variable-rate model a medium, for mean squared error."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ncodec.datasets.pictures import PictureCrops
+from ncodec.models.blocks import lay_out
+from ncodec.models.rates import rate_lambda
+from ncodec.models.walloc import PICTURE, Medium, Walloc
+from ncodec.training import export_walloc, start_walloc
+from ncodec.training.card import write_card
+from ncodec.training.loop import LOG, Recipe, Settings, StepResult, strata
+
+START_BATCHES, START_BATCH = 100, 4
+START_CROP = 256
+LINEAR_FACTOR = 0.05
+"""Linear maps learn slowly: they sum over many inputs, and start from what was fitted."""
+LINEAR = ("analysis.", "synthesis.linear.", "prior.means.")
+
+
+class WallocRecipe(Recipe):
+    """Minimises lambda times a squared error plus bits, lambda drawn anew for each crop."""
+
+    medium: Medium
+
+    def __init__(self, folder: Path, settings: Settings, device: torch.device) -> None:
+        torch.manual_seed(settings.seed)
+        self.folder, self.device = folder, device
+        self.load(folder, settings)
+        self.model: Walloc = Walloc(self.medium)
+        random = np.random.default_rng(settings.seed)
+        start_walloc.start(self.model, lambda: self.bands(random), START_BATCHES)
+        self.model.to(device)
+        lay_out(self.model, torch.channels_last)
+
+    def load(self, folder: Path, settings: Settings) -> None:
+        """Read the training data."""
+        raise TypeError(f"{type(self).__name__} reads nothing")
+
+    def draw(self, count: int, size: int, random: np.random.Generator) -> Tensor:
+        """`count` crops of `size`: samples as the model takes them."""
+        raise TypeError(f"{type(self).__name__} draws nothing")
+
+    def losses(self, made: Tensor, wanted: Tensor) -> Tensor:
+        """Squared errors [B], in units of which lambda is the price in bits."""
+        raise TypeError(f"{type(self).__name__} has no loss")
+
+    def bands(self, random: np.random.Generator) -> Tensor:
+        """A batch of wavelet bands to fit what training starts from."""
+        return self.medium.packets(self.draw(START_BATCH, START_CROP, random))
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """The linear maps learn slowly, everything else at full speed."""
+        named = list(self.model.named_parameters())
+        linear = [p for name, p in named if name.startswith(LINEAR)]
+        others = [p for name, p in named if not name.startswith(LINEAR)]
+        return [{"params": others, "factor": 1.0}, {"params": linear, "factor": LINEAR_FACTOR}]
+
+    def step(self, settings: Settings, random: np.random.Generator) -> StepResult:
+        """One batch; each crop's loss is divided by sqrt(lambda), so that no rate drowns others."""
+        samples = self.draw(settings.batch, settings.crop, random).to(self.device)
+        rate = torch.tensor(list(strata(settings.batch, random))).float().to(self.device)
+        out = self.model(samples, rate)
+        errors = self.losses(out.samples.float(), samples)
+        cost = out.bits * (self.medium.channels / samples[0].numel())
+        multiplier = rate_lambda(rate)
+        loss = (multiplier * errors + cost) / multiplier.sqrt()
+        return StepResult(loss.mean(), _figures(errors, cost, rate))
+
+    def export(
+        self,
+        folder: Path,
+        settings: Settings,
+        average: dict[str, Tensor],
+        counters: dict[str, Any],
+    ) -> None:
+        """Write the weights file and its card, from the averaged weights."""
+        model = Walloc(self.medium)
+        model.load_state_dict({k: v.cpu() for k, v in average.items()})
+        name = f"walloc_{self.medium.name}"
+        weights = export_walloc.export(
+            model.requires_grad_(False), self.draw, folder / f"{name}.safetensors"
+        )
+        card = folder / f"{name}.md"
+        write_card(card, name, self.folder, settings, counters, weights, folder / LOG)
+
+
+class PictureRecipe(WallocRecipe):
+    """Pictures: mean squared error of pixels against bits a pixel."""
+
+    medium = PICTURE
+
+    def load(self, folder: Path, settings: Settings) -> None:
+        """Read all pictures of a folder."""
+        self.data = PictureCrops(folder, settings.crop)
+
+    def draw(self, count: int, size: int, random: np.random.Generator) -> Tensor:
+        """Pixels minus 0.5 [B, 3, size, size], smaller where pictures are."""
+        return self.data.batch(count, min(size, self.data.smallest), random)
+
+    def losses(self, made: Tensor, wanted: Tensor) -> Tensor:
+        """Mean squared error of pixels 0..255."""
+        return 255**2 * (made - wanted).square().mean((1, 2, 3))
+
+
+def _figures(errors: Tensor, cost: Tensor, rate: Tensor) -> dict[str, float]:
+    psnr = -10 * (errors.detach() / 255**2).clamp_min(1e-10).log10()
+    low, high = int(rate.argmin()), int(rate.argmax())
+    return {
+        "bpp": cost.mean().item(),
+        "psnr": psnr.mean().item(),
+        "low_bpp": cost[low].item(),
+        "low_psnr": psnr[low].item(),
+        "high_bpp": cost[high].item(),
+        "high_psnr": psnr[high].item(),
+    }
