@@ -22,31 +22,30 @@ class Rounding:
     def __init__(self, tables: Tables, arrays: Arrays) -> None:
         """Take `latent/centroid` from a weights file; raises `ModelMismatchError`."""
         centroid = array(arrays, "latent/centroid", np.float32, (SCALES, CENTROIDS))
-        self.centroid = torch.from_numpy(centroid.copy())
-        self.threshold = torch.from_numpy(thresholds(tables, centroid))
+        self._centroid = torch.from_numpy(centroid.flatten())
+        self._threshold = torch.from_numpy(thresholds(tables, centroid).flatten())
 
     def quantise(self, value: Tensor, rows: Tensor) -> Tensor:
         """Round [n, M] to integers, downwards where the bits saved are worth the error.
 
         `rows` are the table rows [n, M] of the values.
         """
-        flat = value.flatten()
-        magnitude = flat.abs().round_().clamp_(max=MAX_LATENT).nan_to_num_(0.0)
-        some = magnitude.nonzero()[:, 0]
-        level = magnitude[some].clamp_(max=DECISIONS).long()
-        dear = flat[some].abs() < self.threshold[rows.flatten()[some].long(), level]
-        magnitude[some[dear]] -= 1
-        return magnitude.copysign_(flat).reshape(value.shape)
+        size = value.abs().nan_to_num_(0.0)
+        magnitude = size.round().clamp_(max=MAX_LATENT)
+        threshold = _looked_up(self._threshold, rows, magnitude, DECISIONS + 1)
+        dear = torch.lt(size, threshold, out=threshold)
+        return magnitude.sub_(dear).copysign_(value)
 
     def points(self, residual: Tensor, rows: Tensor) -> Tensor:
         """Reconstruction points of integer residuals [n, M]: nearer to zero, where the mass is."""
-        flat = residual.flatten().clone()
-        some = flat.nonzero()[:, 0]
-        value = flat[some]
-        level = value.abs().clamp_(max=CENTROIDS - 1).long()
-        shift = self.centroid[rows.flatten()[some].long(), level]
-        flat[some] = value - value.sign() * shift
-        return flat.reshape(residual.shape)
+        shift = _looked_up(self._centroid, rows, residual.abs(), CENTROIDS)
+        return residual - shift.mul_(residual.sign())
+
+
+def _looked_up(table: Tensor, rows: Tensor, magnitude: Tensor, levels: int) -> Tensor:
+    """Entries of a table [rows, levels], flat, at rows and magnitudes of any shape."""
+    place = magnitude.clamp(max=levels - 1).add_(rows, alpha=levels).int()
+    return table.index_select(0, place.flatten()).reshape(place.shape)
 
 
 def thresholds(tables: Tables, centroid: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -143,9 +143,9 @@ class TiledPictureCodec:
         seen = box.grow(self.encoder_halo).meet(picture)
         pixels = torch.tensor(np.ascontiguousarray(colour[seen.slices])).to(self.device)
         pixels = pixels[..., None].expand(-1, -1, 3) if pixels.ndim == 2 else pixels
-        planes = pixels.permute(2, 0, 1)[None].float() / 255 - 0.5
+        planes = pixels.permute(2, 0, 1)[None].float().div_(255).sub_(0.5)
         padding = (0, -seen.width % self.stride, 0, -seen.height % self.stride)
-        y = self.analysis(F.pad(planes, padding, mode="replicate"))
+        y = self.analysis(F.pad(planes, padding, mode="replicate") if any(padding) else planes)
         inner = box.align(self.stride).move(seen.left, seen.top)
         rows, columns = inner.divide(self.stride).slices
         return y[:, :, rows, columns]

@@ -46,8 +46,7 @@ class WallocPictures(TiledPictureCodec):
 
     def analysis(self, planes: Tensor) -> Tensor:
         """See `TiledPictureCodec.analysis`."""
-        latent: Tensor = self.model.analysis(PICTURE.packets(planes))
-        return latent
+        return torch.cat([self.model.analysis(strip) for strip in PICTURE.strips(planes)], 2)
 
     def synthesis(self, latent: Tensor, rate: Tensor) -> Tensor:
         """See `TiledPictureCodec.synthesis`."""

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import Module
 
 from ncodec.codecs.rate_steps import RATE_STEPS
 from ncodec.codecs.rounding import Rounding
@@ -20,7 +22,7 @@ from ncodec.entropy import Decoder, Encoder, Tables
 from ncodec.errors import EntropyDesyncError, ModelMismatchError
 from ncodec.models.pyramid import Pass, Pyramid, pyramid
 from ncodec.models.rates import SCALES
-from ncodec.models.walloc import Walloc, gathered
+from ncodec.models.walloc import Walloc, by_row, gathered
 
 MEANING = ("prior.means.", "log_gain.", "spread")
 """Float weights that the model id covers: the others may improve and old files only gain."""
@@ -32,10 +34,10 @@ Coded = Callable[[Tensor, int], Tensor]
 
 @dataclass(frozen=True)
 class Symbols:
-    """The integers of one latent: [h w, channels], in coding order; `rows` are their tables."""
+    """The integers of one latent and their table rows: both [h w, channels], in coding order."""
 
     values: NDArray[np.int32]
-    rows: Tensor
+    rows: NDArray[np.uint8]
 
 
 class LatentCoder:
@@ -43,24 +45,21 @@ class LatentCoder:
 
     def __init__(self, model: Walloc, arrays: Arrays, device: torch.device) -> None:
         """Take tables and the exact networks from a weights file's arrays, and self-test them."""
-        self.medium, self.prior, self.device = model.medium, model.prior, device
+        self.model, self.medium, self.device = model, model.medium, device
         self.tables = Tables.from_arrays(arrays, "entropy/latent")
         self.scales = ScaleIndexes(arrays, self.medium)
         if self.tables.rows != SCALES:
             raise ModelMismatchError("weights: tables do not fit the codec")
         self.rounding = Rounding(self.tables, arrays)
-        self._gain_of = model.gain
 
     def encode(self, y: Tensor, step: int) -> tuple[bytes, Symbols]:
         """Latent [1, M, h, w] at a rate step -> payload and the symbols in it."""
-        grid, gain = self._grid(y.shape[2], y.shape[3]), self._gain(step)
-        coding = _Coding(self.scales, grid, step)
-        wanted = y[0].to(CPU).permute(1, 2, 0).reshape(-1, y.shape[1])[grid.order]
-        values, encoder = torch.zeros_like(wanted), Encoder()
+        grid, encoder = self._grid(y.shape[2], y.shape[3]), Encoder()
+        coding, values = _Coding(self.scales, grid, step), self._values(grid, step)
+        wanted = y[0, : coding.channels].to(CPU).permute(1, 2, 0).flatten(0, 1)[grid.order]
         for part in grid.passes:
-            place = slice(part.start, part.stop)
-            mean = self._mean(part, values, step)
-            residual = (wanted[place] - mean) * gain
+            mean = values.mean(part)
+            residual = (wanted[part.start : part.stop] - mean) * values.gain
 
             def rounded(rows: Tensor, first: int, residual: Tensor = residual) -> Tensor:
                 found = self.rounding.quantise(residual[:, first : first + rows.shape[1]], rows)
@@ -68,7 +67,7 @@ class LatentCoder:
                 return found
 
             coding.run(part, rounded)
-            values[place] = self._values(coding, part, gain, mean)
+            values.add(part, mean, *coding.of(part))
         return encoder.finish(), coding.symbols()
 
     def decode_symbols(self, payload: bytes, height: int, width: int, step: int) -> Symbols:
@@ -77,14 +76,11 @@ class LatentCoder:
 
     def decode(self, payload: bytes, height: int, width: int, step: int) -> Tensor:
         """Payload -> dequantised latent [1, M, h, w] on the device."""
-        grid, gain = self._grid(height, width), self._gain(step)
-        coding = self._decoded(payload, grid, step)
-        values = torch.zeros(height * width, self.medium.latents)
+        grid = self._grid(height, width)
+        coding, values = self._decoded(payload, grid, step), self._values(grid, step)
         for part in grid.passes:
-            mean = self._mean(part, values, step)
-            values[part.start : part.stop] = self._values(coding, part, gain, mean)
-        rows = values[grid.rank].reshape(1, height, width, -1)
-        return rows.permute(0, 3, 1, 2).to(self.device)
+            values.add(part, values.mean(part), *coding.of(part))
+        return values.latent(height, width).to(self.device)
 
     def empty(self, height: int, width: int) -> Tensor:
         """A latent of zeros [1, M, h, w], in place of one that is lost."""
@@ -113,36 +109,19 @@ class LatentCoder:
     def _grid(self, height: int, width: int) -> Pyramid:
         return pyramid(height, width, self.medium.coarsest, CPU)
 
-    def _rate(self, step: int) -> Tensor:
-        return torch.tensor([step / (RATE_STEPS - 1)], device=self.device)
-
-    def _gain(self, step: int) -> Tensor:
-        """Gains [M]."""
-        return self._gain_of(self._rate(step)).flatten().to(CPU)
-
-    def _mean(self, part: Pass, values: Tensor, step: int) -> Tensor:
-        """Means [n, M] of a pass, from the values [h w, M] that are known."""
-        return self.prior.mean(part, values[None], self._rate(step))[0]
-
-    def _values(self, coding: "_Coding", part: Pass, gain: Tensor, mean: Tensor) -> Tensor:
-        """Dequantised latents [n, M] of a pass; channels that are not coded are 0."""
-        symbols, rows = coding.of(part)
-        found = torch.zeros_like(mean)
-        coded = slice(0, symbols.shape[1])
-        points = self.rounding.points(symbols, rows)
-        found[:, coded] = points / gain[coded] + mean[:, coded]
-        return found
+    def _values(self, grid: Pyramid, step: int) -> "_Values":
+        return _Values(self.model, self.rounding, grid, self.scales.channels(step), step)
 
 
 class _Coding:
     """The integers of one latent while it is coded, pass after pass, in coding order."""
 
     def __init__(self, scales: ScaleIndexes, grid: Pyramid, step: int) -> None:
+        self.channels = scales.channels(step)
         self._scales, self._step = scales, step
-        count = len(grid.order)
-        self._levels = torch.zeros(count, scales.medium.latents)
-        self._symbols = torch.zeros(count, scales.channels(step))
-        self._rows = torch.zeros_like(self._symbols)
+        self._levels = torch.zeros(len(grid.order), self.channels)
+        self._symbols = torch.zeros_like(self._levels)
+        self._rows = torch.zeros_like(self._levels)
 
     def run(self, part: Pass, coded: Coded) -> None:
         """Code a pass, group after group."""
@@ -150,7 +129,7 @@ class _Coding:
         place = slice(part.start, part.stop)
         for number, (first, stop) in enumerate(self._scales.spans(part.kind, self._step)):
             here = self._levels[place, :first]
-            rows = self._scales.of(part, number, [around, here], self._step)[:, : stop - first]
+            rows = self._scales.of(part, number, (around, here), self._step)[:, : stop - first]
             symbols = coded(rows, first)
             self._rows[place, first:stop] = rows
             self._symbols[place, first:stop] = symbols
@@ -162,7 +141,52 @@ class _Coding:
 
     def symbols(self) -> Symbols:
         """All of them."""
-        return Symbols(_integers(self._symbols), self._rows)
+        return Symbols(_integers(self._symbols), _rows(self._rows))
+
+
+class _Values:
+    """The dequantised values of one latent while it is coded, in coding order.
+
+    Channels that are not coded are 0.
+    """
+
+    def __init__(
+        self, model: Walloc, rounding: Rounding, grid: Pyramid, channels: int, step: int
+    ) -> None:
+        self._model, self._rounding, self._grid = model, rounding, grid
+        self._rate = torch.tensor([step / (RATE_STEPS - 1)])
+        self._coded = torch.zeros(len(grid.order), channels)
+        table = _on_cpu(model.log_gain, self._rate)
+        self.gain = (table.exp() * model.spread.to(CPU).flatten())[0, 0, :channels]
+
+    def mean(self, part: Pass) -> Tensor:
+        """Means [n, channels] of a pass, from the values that are known."""
+        channels, means = self._coded.shape[1], self._model.prior.means
+        if f"{part.kind}" not in means:
+            return torch.zeros(part.stop - part.start, channels)
+        network: Module = means[f"{part.kind}"]
+        around = gathered(part, self._coded[None], self._model.medium.neighbours)[0]
+        whole = network.get_parameter("taps").to(CPU)
+        taps = whole.reshape(len(whole), -1, len(whole))[:channels, :, :channels].flatten(1)
+        trust = 1 + _on_cpu(network.get_submodule("trust"), self._rate)[0, :, :channels]
+        return F.linear(around, taps) * trust
+
+    def add(self, part: Pass, mean: Tensor, symbols: Tensor, rows: Tensor) -> None:
+        """Take what was coded in a pass, [n, channels] each."""
+        points = self._rounding.points(symbols, rows)
+        self._coded[part.start : part.stop] = points / self.gain + mean
+
+    def latent(self, height: int, width: int) -> Tensor:
+        """All of them: [1, M, h, w]."""
+        rows = self._coded[self._grid.rank].reshape(1, height, width, -1)
+        missing = self._model.medium.latents - rows.shape[3]
+        return F.pad(rows, (0, missing)).permute(0, 3, 1, 2)
+
+
+def _on_cpu(table: Module, rate: Tensor) -> Tensor:
+    """The row [1, 1, C] of a `RateTable`, wherever that is."""
+    device = table.get_parameter("values").device
+    return by_row(table(rate.to(device))).to(CPU)
 
 
 def _integers(values: Tensor) -> NDArray[np.int32]:

@@ -1,7 +1,5 @@
 """From decoded integers to entropy tables, for the `walloc` codec: integers from end to end."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -65,15 +63,28 @@ class ScaleIndexes:
         spans = self.medium.spans(kind)
         return [(first, min(stop, last)) for first, stop in spans if first < last]
 
-    def of(self, part: Pass, group: int, levels: Sequence[Tensor], step: int) -> Tensor:
-        """Scale indexes 0..63 of a group, float32 [n, .]; `levels` [n, .] of all that it sees."""
+    def of(self, part: Pass, group: int, levels: tuple[Tensor, Tensor], step: int) -> Tensor:
+        """Scale indexes 0..63 of a group, float32 [n, .].
+
+        `levels` [n, .] are those around, and those of earlier groups, of channels that are coded.
+        """
         network = self.networks.get(f"{part.kind}_{group}")
         if network is None:
             fine = torch.from_numpy(interpolate(self.start, step) // START_FRACTION)
             return fine.clamp(0, SCALES - 1).float().expand(part.stop - part.start, -1)
         biases = [interpolate(layer.bias, step) for layer in (network.first, network.second)]
-        return network(levels, biases)
+        return network(levels, biases, self._columns(part, levels[1].shape[1], step))
+
+    def _columns(self, part: Pass, here: int, step: int) -> Tensor | None:
+        """Which inputs come from channels that are coded; None if all do."""
+        whole, coded = self.medium.latents, self.channels(step)
+        if coded == whole:
+            return None
+        count = self.medium.neighbours if part.kind else 0
+        around = torch.arange(count)[:, None] * whole + torch.arange(coded)
+        return torch.cat([around.flatten(), count * whole + torch.arange(here)])
 
     def level(self, symbols: Tensor) -> Tensor:
         """Levels of symbols, float32 of any shape, as the networks take them."""
-        return self._level[symbols.abs().clamp_(max=LEVELS - 1).long()]
+        place = symbols.abs().clamp_(max=LEVELS - 1).int()
+        return self._level.index_select(0, place.flatten()).reshape(place.shape)

@@ -64,18 +64,25 @@ class DenseNetwork:
             for layer in (first, second)
         ]
 
-    def __call__(self, parts: Sequence[Tensor], biases: Sequence[NDArray[np.int64]]) -> Tensor:
+    def __call__(
+        self,
+        parts: Sequence[Tensor],
+        biases: Sequence[NDArray[np.int64]],
+        columns: Tensor | None = None,
+    ) -> Tensor:
         """Outputs float32 `[n, out]`, whole numbers.
 
         Args:
-            parts: inputs float32 `[n, .]`, whole numbers, which side by side are all inputs.
+            parts: inputs float32 `[n, .]`, whole numbers, side by side.
             biases: of both layers, `[out]` each, between those of two knots.
+            columns: which inputs these are, `[.]`; the others are 0. None: all.
         """
+        weight = self._weights[0] if columns is None else self._weights[0][columns]
         with exact_products():
             sums, start = torch.from_numpy(biases[0]).float().expand(len(parts[0]), -1), 0
             for part in parts:
-                columns = self._weights[0][start : start + part.shape[1]]
-                sums, start = torch.addmm(sums, part, columns), start + part.shape[1]
+                rows = weight[start : start + part.shape[1]]
+                sums, start = torch.addmm(sums, part, rows), start + part.shape[1]
             hidden = sums.mul_(self._factors[0]).floor_().clamp_(0, self.first.high)
             bias = torch.from_numpy(biases[1]).float()
             found = torch.addmm(bias, hidden, self._weights[1])

@@ -7,6 +7,7 @@ was coded before: coarse positions first, then those in between (`ncodec.models.
 each position the strong channels before the weak ones.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +17,13 @@ from torch import Tensor, nn
 from ncodec.models.blocks import Modulation, RateTable, ResidualBlock, add_noise
 from ncodec.models.pyramid import Pass, kinds, pyramid
 from ncodec.models.rates import KNOTS, logistic_bits, round_priced
-from ncodec.models.wavelets import inverse_1d, inverse_2d, packets_1d, packets_2d
+from ncodec.models.wavelets import (
+    inverse_1d,
+    inverse_2d,
+    packets_1d,
+    packets_2d,
+    strips_2d,
+)
 
 # The last layer sums over many inputs: one optimiser step must not move bands by a quantiser step.
 NETWORK_TO_BANDS = 0.05
@@ -36,7 +43,7 @@ class Medium:
         plain: the first kinds of passes, which are few positions, code all channels at once.
         coarsest: distance of positions in the first pass.
         neighbours: positions around each that its distribution is predicted from, 4 or 2.
-        hidden: units of each context network.
+        hidden: units of the context networks of each group.
         predicted: whether means are predicted; of sounds they are 0.
         width, blocks: channels and residual blocks of the decoder.
     """
@@ -50,7 +57,7 @@ class Medium:
     plain: int
     coarsest: int
     neighbours: int
-    hidden: int
+    hidden: tuple[int, ...]
     predicted: bool
     width: int
     blocks: int
@@ -82,6 +89,11 @@ class Medium:
                 return packets_2d(x.float(), self.levels)
             return packets_1d(x.float(), self.levels)[:, :, None]
 
+    def strips(self, x: Tensor) -> Iterator[Tensor]:
+        """The bands of pictures in strips from the top, which together are `packets`."""
+        with torch.autocast(x.device.type, enabled=False):
+            yield from strips_2d(x.float(), self.levels)
+
     def unpack(self, bands: Tensor) -> Tensor:
         """Undo `packets`."""
         with torch.autocast(bands.device.type, enabled=False):
@@ -100,7 +112,7 @@ PICTURE = Medium(
     plain=3,
     coarsest=4,
     neighbours=4,
-    hidden=64,
+    hidden=(32, 64),
     predicted=True,
     width=128,
     blocks=3,
@@ -168,7 +180,7 @@ class Prior(nn.Module):
         self.start = RateTable(KNOTS, medium.spans(0)[0][1])
         self.scales, self.means = nn.ModuleDict(), nn.ModuleDict()
         for name, (inputs, outputs) in network_sizes(medium).items():
-            self.scales[name] = ScaleNetwork(inputs, medium.hidden, outputs)
+            self.scales[name] = ScaleNetwork(inputs, hidden_units(medium, name), outputs)
         for kind in used_kinds(medium)[1:] if medium.predicted else ():
             around = medium.neighbours * medium.latents
             self.means[f"{kind}"] = MeanNetwork(around, medium.latents)
@@ -239,11 +251,18 @@ def network_sizes(medium: Medium) -> dict[str, tuple[int, int]]:
     return sizes
 
 
+def hidden_units(medium: Medium, name: str) -> int:
+    """Hidden units of a scale network; where all channels are coded at once, of the last group."""
+    kind, group = (int(part) for part in name.split("_"))
+    return medium.hidden[group if kind >= medium.plain else -1]
+
+
 def gathered(part: Pass, rows: Tensor, neighbours: int) -> Tensor:
     """What rows [B, ., M] in coding order hold around a pass: [B, n, neighbours M]."""
     if part.around is None:
         return rows.new_zeros(len(rows), part.stop - part.start, 0)
-    return rows[:, part.around[:, -neighbours:]].flatten(2)
+    around = part.around[:, -neighbours:].flatten()
+    return rows.index_select(1, around).reshape(len(rows), part.stop - part.start, -1)
 
 
 class LinearMap(nn.Module):

@@ -10,6 +10,7 @@ Up to `FUSED` levels are one linear map. It is banded, so blocks of an axis are 
 dense matrices: on a processor that is several times faster than level after level.
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import torch
@@ -53,10 +54,18 @@ def packets_2d(x: Tensor, levels: int) -> Tensor:
     H and W are multiples of 2^levels. Channel (c 2^levels + v) 2^levels + u is the vertical band
     v and horizontal band u of channel c, lowest frequencies first. Lies channels last in memory.
     """
-    (batch, channels, height, width), side = x.shape, 1 << levels
-    rows = _along(_down(x, levels, inverse=False), levels, inverse=False)
-    blocks = rows.reshape(batch, channels, height // side, side, width // side, side)
-    return blocks.permute(0, 2, 4, 1, 3, 5).flatten(3).permute(0, 3, 1, 2)
+    return torch.cat(list(strips_2d(x, levels)), 2)
+
+
+def strips_2d(x: Tensor, levels: int) -> Iterator[Tensor]:
+    """The same in strips of some rows from the top: what is done with one stays in the cache."""
+    (batch, channels, _, width), side = x.shape, 1 << levels
+    flat = x.contiguous().flatten(0, 1)
+    for source, matrix in _blocks(x, -2, levels, inverse=False):
+        strip = torch.bmm(matrix.expand(len(flat), -1, -1), flat[:, source])
+        rows = _along(strip, levels, inverse=False)
+        blocks = rows.reshape(batch, channels, -1, side, width // side, side)
+        yield blocks.permute(0, 2, 4, 1, 3, 5).flatten(3).permute(0, 3, 1, 2)
 
 
 def inverse_2d(bands: Tensor, levels: int) -> Tensor:
@@ -64,7 +73,12 @@ def inverse_2d(bands: Tensor, levels: int) -> Tensor:
     (batch, _, height, width), side = bands.shape, 1 << levels
     blocks = bands.permute(0, 2, 3, 1).reshape(batch, height, width, -1, side, side)
     rows = blocks.permute(0, 3, 1, 4, 2, 5).reshape(batch, -1, height * side, width * side)
-    return _down(_along(rows, levels, inverse=True), levels, inverse=True)
+    samples = _along(rows, levels, inverse=True).flatten(0, 1)
+    parts = [
+        torch.bmm(matrix.expand(len(samples), -1, -1), samples[:, source])
+        for source, matrix in _blocks(samples, -2, levels, inverse=True)
+    ]
+    return torch.cat(parts, 1).reshape(rows.shape)
 
 
 def reach(levels: int) -> int:
@@ -100,16 +114,6 @@ def _along(x: Tensor, levels: int, *, inverse: bool) -> Tensor:
     """The map over the last axis: 2^levels bands side by side in place of as many samples."""
     flat = x.reshape(-1, x.shape[-1])
     parts = [flat[:, source] @ matrix.T for source, matrix in _blocks(x, -1, levels, inverse)]
-    return torch.cat(parts, 1).reshape(x.shape)
-
-
-def _down(x: Tensor, levels: int, *, inverse: bool) -> Tensor:
-    """The same over the last but one axis."""
-    flat = x.flatten(0, -3)
-    parts = [
-        torch.bmm(matrix.expand(len(flat), -1, -1), flat[:, source])
-        for source, matrix in _blocks(x, -2, levels, inverse)
-    ]
     return torch.cat(parts, 1).reshape(x.shape)
 
 

@@ -15,16 +15,16 @@ from ncodec.codecs.rate_steps import KNOT_STEPS, RATE_STEPS
 from ncodec.codecs.walloc_latents import MEANING, LatentCoder
 from ncodec.codecs.walloc_scales import LEVEL_BOUND, LEVELS, START_FRACTION
 from ncodec.codecs.weights import digest, model_id, pack_module, unpack_module
-from ncodec.entropy.dense_network import MAX_HIDDEN, DenseNetwork, quantise_dense
+from ncodec.entropy.dense_network import EXACT, MAX_HIDDEN, DenseNetwork, quantise_dense
 from ncodec.files import write_atomic
 from ncodec.models.rates import KNOTS, LOG_SCALE_STEP, SCALE_MIN, SCALES
-from ncodec.models.walloc import TRAINING_ONLY, ScaleNetwork, Walloc, by_row
+from ncodec.models.walloc import TRAINING_ONLY, ScaleNetwork, Walloc, by_row, hidden_units
 from ncodec.training.counted import CountingRounding, counted
 
 CALIBRATION_CROPS, COUNTED_CROPS, CHANNEL_CROPS = 24, 160, 6
 CROP = 384
 HEAD_ROOM = 1.5
-SELDOM = 3e-4
+SELDOM = 2e-3
 """Channels from the first one on are coded up to the last that is not 0 so often."""
 LEVEL_UNIT = LEVEL_BOUND / np.log2(LEVELS)
 LEVEL_TABLE = np.rint(LEVEL_UNIT * np.log2(1 + np.arange(LEVELS))).astype(np.int32)
@@ -96,21 +96,27 @@ def _exact(model: Walloc, latents: list[Tensor], random: np.random.Generator) ->
     peaks = _peaks(model, latents, random)
     for name, module in model.prior.scales.items():
         if isinstance(module, ScaleNetwork):
-            units = MAX_HIDDEN / (HEAD_ROOM * peaks[name])
-            arrays |= _twin(module, units, offset).to_arrays(f"entropy/scale/{name}")
+            twin = _twin(module, peaks[name], offset)
+            arrays |= twin.to_arrays(f"entropy/scale/{name}")
     return arrays
 
 
-def _twin(network: ScaleNetwork, units: NDArray[np.float64], offset: float) -> DenseNetwork:
-    """The integer network; `units` [hidden] are integer steps to one unit of each hidden one."""
-    weight = network.first.weight.double().numpy() / LEVEL_UNIT * units[:, None]
-    first = quantise_dense(
-        weight, _table(network.first_bias) * units + 0.5, LEVEL_BOUND, MAX_HIDDEN
-    )
+def _twin(network: ScaleNetwork, peaks: NDArray[np.float64], offset: float) -> DenseNetwork:
+    """The integer network; `peaks` [hidden] are the largest values of the hidden units."""
+    weight, bias = _weight(network.first) / LEVEL_UNIT, _table(network.first_bias)
+    # A unit that is hardly ever awake would get more steps than exact sums can hold.
+    reach = LEVEL_BOUND * np.abs(weight).sum(1) + np.abs(bias).max(0)
+    units = np.minimum(MAX_HIDDEN / (HEAD_ROOM * peaks), EXACT / 4 / reach)
+    first = quantise_dense(weight * units[:, None], bias * units + 0.5, LEVEL_BOUND, MAX_HIDDEN)
+    weight = _weight(network.second) / units / LOG_SCALE_STEP
     bias = (_table(network.second_bias) + offset) / LOG_SCALE_STEP + 0.5
-    weight = network.second.weight.double().numpy() / units / LOG_SCALE_STEP
     second = quantise_dense(weight, bias, MAX_HIDDEN, SCALES - 1)
     return DenseNetwork(first, second, LEVEL_BOUND)
+
+
+def _weight(layer: nn.Linear) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = layer.weight.double().numpy()
+    return values
 
 
 def _table(table: nn.Module) -> NDArray[np.float64]:
@@ -122,7 +128,9 @@ def _peaks(
     model: Walloc, latents: list[Tensor], random: np.random.Generator
 ) -> dict[str, NDArray[np.float64]]:
     """The largest value of every hidden unit of every scale network, over all rates."""
-    found = {name: torch.full((model.medium.hidden,), 1e-3) for name in model.prior.scales}
+    found = {
+        name: torch.full((hidden_units(model.medium, name),), 1e-3) for name in model.prior.scales
+    }
 
     def watch(name: str, network: ScaleNetwork, inputs: tuple[Tensor, Tensor]) -> None:
         hidden = F.relu(network.first(inputs[0]) + by_row(network.first_bias(inputs[1])))

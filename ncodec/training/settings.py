@@ -74,7 +74,7 @@ RECIPES = {
         "pixels a side",
         32,
         64,
-        Settings(steps=60_000, anneal_steps=20_000, batch=8, crop=128, compile=False),
+        Settings(steps=60_000, anneal_steps=20_000, batch=4, crop=192, compile=False),
     ),
 }
 """By the name of the model; one that has a model a medium is named with it."""
