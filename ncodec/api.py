@@ -75,7 +75,7 @@ class CodecInfo:
 def list_codecs() -> list[CodecInfo]:
     """All codecs, with the id and size of the weights that they encode with."""
     rows = []
-    for entry in registry.entries().values():
+    for entry in registry.rows():
         newest = next(registry.models_of(entry), None)
         identity = newest[1].hex()[:8] if newest else None
         size = newest[0].stat().st_size if newest else 0
@@ -107,7 +107,11 @@ class Codec:
     def __init__(self, entry: registry.CodecEntry, device: str) -> None:
         self.entry = entry
         self.device = device
-        self._encoder = registry.load(entry, registry.weights_for(entry, None), device)
+        found = [row for row in entry.rows if next(registry.models_of(row), None)]
+        self._encoders = {
+            row.media: registry.load(row, registry.weights_for(row, None), device)
+            for row in found or entry.rows  # One without weights says what is missing.
+        }
 
     @property
     def name(self) -> str:
@@ -129,12 +133,14 @@ class Codec:
         """
         from ncodec.media import Image, medium
 
-        registry.entry_for(medium(media), self.name)
-        target.check_for(self.name, self.entry.media)
+        row = registry.entry_for(medium(media), self.name)
+        target.check_for(self.name, row.media)
+        if row.media not in self._encoders:
+            registry.weights_for(row, None)  # Says what is missing.
         if isinstance(media, Image):
-            pictures = cast(ImageCodec, self._encoder)
+            pictures = cast(ImageCodec, self._encoders[row.media])
             return pictures.compress(media, target, verify=verify, progress=progress)
-        sounds = cast(AudioCodec, self._encoder)
+        sounds = cast(AudioCodec, self._encoders[row.media])
         return sounds.compress(media, target, verify=verify, progress=progress)
 
     def encode(
@@ -230,7 +236,7 @@ class Codec:
             reader = Reader(opened, limits, partial)
             self._check_own(reader)
             check_extent(reader, region, span)
-            if self.entry.media == "image":
+            if isinstance(reader.header.media, ImageHeader):
                 messages = self._picture_file(reader, Path(target), region, partial, overwrite)
             else:
                 messages = self._sound_file(reader, Path(target), span, partial, overwrite)
@@ -328,7 +334,7 @@ def encode(
     with open_media(media) as opened:
         entry = registry.entry_for(medium(opened), codec)
         target.check_for(entry.name, entry.media)
-        return load_codec(entry.name, device)._encode(opened, target, strip, verify)
+        return Codec(entry, choose_device(device))._encode(opened, target, strip, verify)
 
 
 def decode(

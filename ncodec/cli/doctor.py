@@ -68,7 +68,7 @@ def _models(screen: Screen, devices: list[str]) -> Iterator[dict[str, Any]]:
     """Load every weights file there should be: that runs the self-test of its entropy model."""
     from ncodec.codecs import registry
 
-    for entry in registry.entries().values():
+    for entry in registry.rows():
         for weights in entry.weights:
             for device in devices:
                 begin = time.perf_counter()

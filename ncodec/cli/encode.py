@@ -75,12 +75,16 @@ def encode(
     verbose: options.Verbose = False,
 ) -> Exit:
     """Encode pictures and sounds; without -o, beside each as .ncd."""
-    from ncodec.codecs.base import Target
+    from ncodec.codecs.base import TARGETS, Target
     from ncodec.codecs.registry import entry_by_name
 
     target = Target.from_options(quality, bpp, size_in_bytes(size), psnr, kbps)
     if codec is not None:
-        target.check_for(codec, entry_by_name(codec).media)
+        rows = entry_by_name(codec).rows
+        media = next(
+            (row.media for row in rows if target.kind in TARGETS[row.media]), rows[0].media
+        )
+        target.check_for(codec, media)
     _check_suffixes(files, output)
     jobs = plan(files, PICTURES | SOUNDS, output, lambda _: SUFFIX, force)
     check_stdout(jobs[0].target is None, json)
@@ -137,13 +141,13 @@ class _Encoder:
         self, media: "Media", progress: Progress
     ) -> tuple[str, "Encoded", tuple[float, float]]:
         """The codec's name, the result, and the seconds of encoding and of loading."""
-        from ncodec.api import load_codec
+        from ncodec.api import Codec, choose_device
         from ncodec.codecs.registry import entry_for
         from ncodec.media import medium
 
         entry = entry_for(medium(media), self.codec)
         self.target.check_for(entry.name, entry.media)
-        model, loading = timed(lambda: load_codec(entry.name, self.device), self.threads)
+        model, loading = timed(lambda: Codec(entry, choose_device(self.device)), self.threads)
         begin = time.perf_counter()
         encoded = model.compress(media, self.target, verify=self.verify, progress=progress)
         return entry.name, encoded, (time.perf_counter() - begin, loading)

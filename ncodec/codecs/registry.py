@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -31,7 +31,8 @@ class CodecEntry:
     `number` stands in files and is never reused; numbers below 128 are ncodec's own. `media` is
     "image" or "audio"; `target` and `trim` are "module:name" of the codec class and of a
     `Trimmer`, if the codec has one. `weights` lists weights files, oldest first: files are
-    decoded with the one whose model id they name, the last one encodes.
+    decoded with the one whose model id they name, the last one encodes. A codec that is for both
+    media has a second row in `also`, of the same name and number.
     """
 
     name: str
@@ -41,6 +42,16 @@ class CodecEntry:
     weights: tuple[Path, ...]
     summary: str
     trim: str | None = None
+    also: "CodecEntry | None" = None
+
+    @property
+    def rows(self) -> tuple["CodecEntry", ...]:
+        """A row for each medium."""
+        return (replace(self, also=None), *(self.also.rows if self.also else ()))
+
+    def row(self, media: str) -> "CodecEntry | None":
+        """The row for a medium, None if the codec is not for it."""
+        return next((row for row in self.rows if row.media == media), None)
 
 
 DEFAULTS = {"image": "hyperprior", "audio": "grvq"}
@@ -53,6 +64,14 @@ BUILT_IN = {
         "ncodec.codecs.hyperprior:HyperpriorCodec",
         (WEIGHTS / "hyperprior.safetensors",),
         "variable-rate mean-scale hyperprior, 0.1 to 2 bpp",
+    ),
+    "walloc": CodecEntry(
+        "walloc",
+        3,
+        "image",
+        "ncodec.codecs.walloc:WallocPictures",
+        (WEIGHTS / "walloc_image.safetensors",),
+        "wavelet packets and a linear encoder: encodes fast, 0.1 to 2 bpp",
     ),
 }
 
@@ -72,6 +91,11 @@ def entries() -> dict[str, CodecEntry]:
             raise OptionError(f"entry point {point.value}: not a new CodecEntry")
         found[entry.name] = entry
     return found
+
+
+def rows() -> list[CodecEntry]:
+    """A row for each codec and medium."""
+    return [row for entry in entries().values() for row in entry.rows]
 
 
 def entry_by_name(name: str) -> CodecEntry:
@@ -95,16 +119,17 @@ def entry_for(media: str, name: str | None) -> CodecEntry:
     OptionError where there is none, or the one named is for another medium.
     """
     entry = entry_by_name(name) if name is not None else _default_for(media)
-    if entry.media != media:
+    row = entry.row(media)
+    if row is None:
         raise OptionError(f"codec {entry.name} is for {PLURALS[entry.media]}, not {PLURALS[media]}")
-    return entry
+    return row
 
 
 def _default_for(media: str) -> CodecEntry:
     name = DEFAULTS[media]
     if name in entries():
         return entries()[name]
-    others = [row.name for row in entries().values() if row.media == media]
+    others = [entry.name for entry in entries().values() if entry.row(media)]
     hint = f"name another one: {', '.join(sorted(others))}" if others else "install another one"
     raise OptionError(
         f"{PLURALS[media]} are encoded with codec {name}, which is not installed; {hint}"
@@ -115,12 +140,13 @@ def entry_of(header: Header) -> CodecEntry:
     """The codec that a file names. CorruptFileError if it codes another medium than the file's."""
     entry = entry_by_number(header.codec)
     media = "audio" if isinstance(header.media, AudioHeader) else "image"
-    if entry.media != media:
+    row = entry.row(media)
+    if row is None:
         raise CorruptFileError(
             f"the file says {media}, its codec {entry.name} is for {PLURALS[entry.media]};"
             " get it again"
         )
-    return entry
+    return row
 
 
 @cache

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 import ncodec
+from ncodec.api import Codec, choose_device
 from ncodec.codecs import registry
 from ncodec.codecs.base import Target
 from ncodec.errors import OptionError
@@ -15,7 +16,10 @@ from ncodec.media import Audio, Image
 
 PICTURE_QUALITIES: tuple[float, ...] = (0, 4, 8, 14, 20, 28, 36, 44, 52, 60, 70, 80)
 """About 0.12 to 1.6 bits a pixel of photographs with `hyperprior`."""
-SOUND_QUALITIES: tuple[float, ...] = (1.5, 3, 6)
+SOUND_QUALITIES: dict[str, tuple[float, ...]] = {
+    "grvq": (1.5, 3, 6),
+    "walloc": (24, 32, 48, 64, 96, 128),
+}
 """kbit/s."""
 
 
@@ -57,15 +61,17 @@ class Subject(Protocol):
 class NcodecCodec:
     """A codec of the registry: for pictures its quality is 0..100, for sounds kbit/s."""
 
-    def __init__(self, name: str, device: str) -> None:
+    def __init__(self, name: str, entry: registry.CodecEntry, device: str) -> None:
         self.name = name
-        self._codec = ncodec.load_codec(name, device)
-        self.note = _note(self._codec.entry)
+        self._codec = Codec(entry, choose_device(device))
+        self.note = _note(entry)
 
     @property
     def qualities(self) -> tuple[float, ...]:
         """See `Subject`."""
-        return PICTURE_QUALITIES if self.note.media == "image" else SOUND_QUALITIES
+        if self.note.media == "image":
+            return PICTURE_QUALITIES
+        return SOUND_QUALITIES.get(self._codec.name, SOUND_QUALITIES["grvq"])
 
     def encode(self, media: Image | Audio, quality: float) -> bytes:
         """See `Subject`."""
@@ -88,9 +94,18 @@ def _note(entry: registry.CodecEntry) -> CodecNote:
     return CodecNote("ncodec", entry.media, settings, ncodec.__version__, model)
 
 
+def _ours() -> dict[str, registry.CodecEntry]:
+    """The registry's codecs; the second medium of one for both stands behind its name."""
+    return {
+        entry.name if number == 0 else f"{entry.name}-{row.media}": row
+        for entry in registry.entries().values()
+        for number, row in enumerate(entry.rows)
+    }
+
+
 def media_of() -> dict[str, str]:
     """The names of all codecs that can be evaluated, with "image" or "audio"."""
-    ours = {entry.name: entry.media for entry in registry.entries().values()}
+    ours = {name: row.media for name, row in _ours().items()}
     return {**ours, **{name: m for name, m in baselines.NAMES.items() if name not in ours}}
 
 
@@ -111,9 +126,9 @@ def open_subject(name: str, device: str = "auto", threads: int | None = None) ->
     are not there.
     """
     check_names([name])
-    entry = registry.entries().get(name)
+    entry = _ours().get(name)
     if entry is not None:
-        return NcodecCodec(name, device)
+        return NcodecCodec(name, entry, device)
     if baselines.NAMES[name] == "image":
         return baselines.open_pillow(name, threads)
     return baselines.open_sndfile(name)
