@@ -80,11 +80,8 @@ def encode(
 
     target = Target.from_options(quality, bpp, size_in_bytes(size), psnr, kbps)
     if codec is not None:
-        rows = entry_by_name(codec).rows
-        media = next(
-            (row.media for row in rows if target.kind in TARGETS[row.media]), rows[0].media
-        )
-        target.check_for(codec, media)
+        media = [row.media for row in entry_by_name(codec).rows]
+        target.check_for(codec, next((m for m in media if target.kind in TARGETS[m]), media[0]))
     _check_suffixes(files, output)
     jobs = plan(files, PICTURES | SOUNDS, output, lambda _: SUFFIX, force)
     check_stdout(jobs[0].target is None, json)
