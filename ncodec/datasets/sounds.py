@@ -1,7 +1,9 @@
 """Training sounds: decoded once into memory at one rate and level, cut at random ever after."""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from ncodec.media.level import LevelMeter
 
 SUFFIXES = {".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav"}
 SHARES = {"speech": 0.75, "music": 0.15, "sound": 0.10}
-"""How often a crop comes from each folder; sounds that lie elsewhere count as speech."""
+"""How often a crop comes from each folder, for speech; what lies elsewhere counts as speech."""
 SPEEDS = (0.88, 0.94, 1.06, 1.12)
 """Resampled variants: other pitches, other voices."""
 PLAIN = 0.5
@@ -33,35 +35,59 @@ class Shelf:
     chances: NDArray[np.float64]
 
 
-def _load(path: Path, rate: int) -> list[Stored]:
-    """The sound at its own speed, then at each of SPEEDS."""
+def _load(path: Path, rate: int, channels: int, speeds: tuple[float, ...]) -> list[Stored]:
+    """The sound at its own speed, then at each of `speeds`: [N] if `channels` is 1, else [N, 2]."""
     audio = load_audio(path)
-    mono = audio.array.mean(1, dtype=np.float32)
-    plain = soxr.resample(mono, audio.sample_rate, rate)
-    meter = LevelMeter()
-    meter.add(plain)
-    plain = plain * np.float32(10 ** (meter.gain_db / 20))
-    variants = [plain, *(soxr.resample(plain, speed, 1.0, "HQ") for speed in SPEEDS)]
+    plain = soxr.resample(_mixed(audio.array, channels), audio.sample_rate, rate)
+    plain = plain * np.float32(10 ** (min(_gains(plain)) / 20))
+    variants = [plain, *(soxr.resample(plain, speed, 1.0, "HQ") for speed in speeds)]
     return [(v * STEPS).clip(-32768, 32767).astype(np.int16) for v in variants]
 
 
+def _mixed(samples: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
+    """One channel [N], the mean of all, or the first two [N, 2]; a single one stands for both."""
+    if channels == 1:
+        mean: NDArray[np.float32] = samples.mean(1, dtype=np.float32)
+        return mean
+    return samples[:, :2] if samples.shape[1] > 1 else np.repeat(samples, 2, axis=1)
+
+
+def _gains(samples: NDArray[np.float32]) -> list[int]:
+    """What brings each channel to the common level, in dB."""
+    gains = []
+    for channel in samples.reshape(len(samples), -1).T:
+        meter = LevelMeter()
+        meter.add(channel)
+        gains.append(meter.gain_db)
+    return gains
+
+
 class SoundCrops:
-    """Random crops of all sounds below a folder, as mono samples of `rate`.
+    """Random crops of all sounds below a folder, as samples of `rate`, mono or stereo.
 
     Speech, music and other sounds are drawn with fixed chances, within a kind by duration. All
     variants stay in memory as int16. `InputError` if there is no sound.
     """
 
-    def __init__(self, folder: Path, rate: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        rate: int,
+        channels: int = 1,
+        shares: Mapping[str, float] = SHARES,
+        speeds: tuple[float, ...] = SPEEDS,
+    ) -> None:
+        self.speeds = speeds
         self.paths = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in SUFFIXES)
         with ThreadPoolExecutor(2) as pool:
-            loaded = list(pool.map(lambda path: _load(path, rate), self.paths))
+            load = partial(_load, rate=rate, channels=channels, speeds=speeds)
+            loaded = list(pool.map(load, self.paths))
         kinds = [self._kind(path.relative_to(folder)) for path in self.paths]
         self.shelves, chances = [], []
-        for kind, share in SHARES.items():
-            sounds = [s for s, k in zip(loaded, kinds, strict=True) if k == kind and s[0].size]
+        for kind, share in shares.items():
+            sounds = [s for s, k in zip(loaded, kinds, strict=True) if k == kind and len(s[0])]
             if sounds:
-                lengths = np.array([s[0].size for s in sounds], np.float64)
+                lengths = np.array([len(s[0]) for s in sounds], np.float64)
                 self.shelves.append(Shelf(sounds, lengths / lengths.sum()))
                 chances.append(share)
         if not self.shelves:
@@ -77,18 +103,18 @@ class SoundCrops:
         return [_floats(sound[0]) for shelf in self.shelves for sound in shelf.sounds]
 
     def batch(self, count: int, size: int, random: np.random.Generator) -> NDArray[np.float32]:
-        """`count` crops as float32 [B, size]; what is shorter has silence around it."""
+        """`count` crops as float32 [B, size] or [B, size, 2]; silence lies around shorter ones."""
         shelves = random.choice(len(self.shelves), count, p=self.chances)
         return np.stack([self._crop(self.shelves[i], size, random) for i in shelves])
 
     def _crop(self, shelf: Shelf, size: int, random: np.random.Generator) -> NDArray[np.float32]:
         variants = shelf.sounds[random.choice(len(shelf.sounds), p=shelf.chances)]
-        plain = random.random() < PLAIN
-        sound = variants[0 if plain else 1 + random.integers(len(SPEEDS))]
-        crop = np.zeros(size, np.float32)
-        place = int(random.integers(-max(0, size - sound.size), max(0, sound.size - size) + 1))
+        plain = not self.speeds or random.random() < PLAIN
+        sound = variants[0 if plain else 1 + random.integers(len(self.speeds))]
+        crop = np.zeros((size, *sound.shape[1:]), np.float32)
+        place = int(random.integers(-max(0, size - len(sound)), max(0, len(sound) - size) + 1))
         piece = _floats(sound[max(0, place) : max(0, place) + size])
-        crop[max(0, -place) : max(0, -place) + piece.size] = piece
+        crop[max(0, -place) : max(0, -place) + len(piece)] = piece
         return crop
 
 

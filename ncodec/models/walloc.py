@@ -9,6 +9,7 @@ each position the strong channels before the weak ones.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +28,8 @@ from ncodec.models.wavelets import (
 
 # The last layer sums over many inputs: one optimiser step must not move bands by a quantiser step.
 NETWORK_TO_BANDS = 0.05
+TILT, HIGHEST = 200.0, 16_500.0
+"""Hertz, of the weights of a sound's bands."""
 TRAINING_ONLY = ("prior.start", "prior.scales")
 
 
@@ -83,11 +86,15 @@ class Medium:
         return list(zip((0, *ends), ends, strict=False))
 
     def packets(self, x: Tensor) -> Tensor:
-        """Samples [B, C, H, W] or [B, C, T] -> bands [B, K, h, w] or [B, K, 1, t], in float32."""
+        """Samples [B, C, H, W] or [B, C, T] -> bands [B, K, h, w] or [B, K, 1, t], in float32.
+
+        Multiples of the stride; bands of sounds are weighted as the ear hears them.
+        """
         with torch.autocast(x.device.type, enabled=False):
             if self.axes == 2:
                 return packets_2d(x.float(), self.levels)
-            return packets_1d(x.float(), self.levels)[:, :, None]
+            bands = packets_1d(x.float(), self.levels)[:, :, None]
+            return bands * loudness(self.levels, self.channels, x.device)
 
     def strips(self, x: Tensor) -> Iterator[Tensor]:
         """The bands of pictures in strips from the top, which together are `packets`."""
@@ -99,6 +106,7 @@ class Medium:
         with torch.autocast(bands.device.type, enabled=False):
             if self.axes == 2:
                 return inverse_2d(bands, self.levels)
+            bands = bands / loudness(self.levels, self.channels, bands.device)
             return inverse_1d(bands[:, :, 0], self.levels)
 
 
@@ -119,11 +127,46 @@ PICTURE = Medium(
 )
 
 
+SAMPLE_RATE = 44_100
+"""Of sounds, as they are coded."""
+LEVEL = 3.5
+"""What samples at the common level are multiplied by: one range of rates then serves both media."""
+SOUND = Medium(
+    name="audio",
+    channels=2,
+    levels=8,
+    axes=1,
+    latents=256,
+    groups=(16, 64, 256),
+    plain=0,
+    coarsest=8,
+    neighbours=2,
+    hidden=(32, 48, 64),
+    predicted=False,
+    width=256,
+    blocks=3,
+)
+
+
+@lru_cache
+@torch.inference_mode(False)  # What is kept must also serve training.
+def loudness(levels: int, channels: int, device: torch.device) -> Tensor:
+    """What bands of sounds are multiplied by, [channels 2^levels, 1, 1].
+
+    High frequencies are weak in most sounds, and noise there is heard as well: 3 dB an octave
+    above some hundred hertz puts it where the sound hides it. Above 16 kHz few hear anything.
+    """
+    count = 1 << levels
+    hertz = (torch.arange(count, dtype=torch.float64) + 0.5) * (SAMPLE_RATE / 2 / count)
+    weights = ((hertz + TILT) / (1000 + TILT)).sqrt() / (1 + (hertz / HIGHEST) ** 12)
+    return weights.float().repeat(channels)[:, None, None].to(device)
+
+
 @dataclass
 class Forward:
-    """What one training step needs: samples as they went in, and bits of each item [B]."""
+    """What one training step needs: bands as they went in, and bits of each item [B]."""
 
-    samples: Tensor
+    bands: Tensor
     bits: Tensor
 
 
@@ -321,13 +364,12 @@ class Walloc(nn.Module):
         del model.prior.start
         return model
 
-    def forward(self, x: Tensor, rate: Tensor) -> Forward:
-        """Samples (multiples of the stride) at rates [B] in 0..1."""
-        y = self.analysis(self.medium.packets(x))
+    def forward(self, bands: Tensor, rate: Tensor) -> Forward:
+        """Bands [B, K, h, w] at rates [B] in 0..1."""
+        y = self.analysis(bands)
         with torch.autocast(y.device.type, enabled=False):
             latent, bits = self.prior(y, self.gain(rate), rate)
-        bands: Tensor = self.synthesis(latent, rate)
-        return Forward(self.medium.unpack(bands), bits)
+        return Forward(self.synthesis(latent, rate), bits)
 
     def gain(self, rate: Tensor) -> Tensor:
         """What latents are multiplied by before rounding, [B, M, 1, 1]."""

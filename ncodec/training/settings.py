@@ -76,5 +76,12 @@ RECIPES = {
         64,
         Settings(steps=60_000, anneal_steps=20_000, batch=4, crop=192, compile=False),
     ),
+    "walloc audio": RecipeEntry(
+        "ncodec.training.walloc:SoundRecipe",
+        "samples at 44.1 kHz",
+        2_048,
+        32_768,
+        Settings(steps=40_000, anneal_steps=15_000, batch=8, crop=32_768, compile=False),
+    ),
 }
 """By the name of the model; one that has a model a medium is named with it."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ncodec.models.pyramid import Pass, pyramid
 from ncodec.models.rates import KNOTS, rate_lambda
-from ncodec.models.walloc import MeanNetwork, ScaleNetwork, Walloc, gathered
+from ncodec.models.walloc import MeanNetwork, Medium, ScaleNetwork, Walloc, gathered
 from ncodec.training.linear_fit import components
 
 # At this lambda a quantiser step of 1 is right for the linear transform times START_SCALE.
@@ -26,7 +26,10 @@ Draw = Callable[[], Tensor]
 @torch.no_grad()
 def start(model: Walloc, draw: Draw, batches: int) -> None:
     """Set the model to a working codec; the networks beside the linear maps start silent."""
-    basis, deviations = components(_covariance(draw, batches), model.medium.latents)
+    covariance = _covariance(draw, batches)
+    if model.medium.axes == 1:
+        covariance *= _same_band(model.medium)
+    basis, deviations = components(covariance, model.medium.latents)
     spread = (START_SCALE * deviations).clamp_min(SMALLEST_SPREAD)
     scale = (START_SCALE / spread)[:, None]
     model.analysis.basis.copy_(basis * scale)
@@ -37,6 +40,16 @@ def start(model: Walloc, draw: Draw, batches: int) -> None:
     gains = 0.5 * (rate_lambda(torch.linspace(0, 1, KNOTS)) / START_LAMBDA).log()
     model.log_gain.values.copy_(gains[:, None].expand_as(model.log_gain.values))
     _start_prior(model, draw, batches, START_SCALE * deviations)
+
+
+def _same_band(medium: Medium) -> Tensor:
+    """1 where two bands of sound [K, K] are one band of two channels, else 0.
+
+    Many bands are equally strong. Rotated into each other, which is all that they have in common,
+    they would lose what tells tones from silence.
+    """
+    number = torch.arange(medium.bands) % medium.stride
+    return (number[:, None] == number).double()
 
 
 def _covariance(draw: Draw, batches: int) -> Tensor:

@@ -8,15 +8,21 @@ import torch
 from torch import Tensor
 
 from ncodec.datasets.pictures import PictureCrops
+from ncodec.datasets.sounds import SoundCrops
 from ncodec.models.blocks import lay_out
 from ncodec.models.rates import rate_lambda
-from ncodec.models.walloc import PICTURE, Medium, Walloc
+from ncodec.models.walloc import LEVEL, PICTURE, SAMPLE_RATE, SOUND, Medium, Walloc
 from ncodec.training import export_walloc, start_walloc
 from ncodec.training.card import write_card
 from ncodec.training.loop import LOG, Recipe, Settings, StepResult, strata
 
 START_BATCHES, START_BATCH = 100, 4
 START_CROP = 256
+SHARES = {"music": 0.75, "speech": 0.15, "sound": 0.10}
+SHORTEST = 32_768
+"""Samples of a sound's crop, at least."""
+LEVEL_DB, MONO = 5.0, 0.15
+"""How far levels of crops scatter, and how often both channels are the same."""
 LINEAR_FACTOR = 0.05
 """Linear maps learn slowly: they sum over many inputs, and start from what was fitted."""
 LINEAR = ("analysis.", "synthesis.linear.", "prior.means.")
@@ -45,8 +51,8 @@ class WallocRecipe(Recipe):
         """`count` crops of `size`: samples as the model takes them."""
         raise TypeError(f"{type(self).__name__} draws nothing")
 
-    def losses(self, made: Tensor, wanted: Tensor) -> Tensor:
-        """Squared errors [B], in units of which lambda is the price in bits."""
+    def losses(self, made: Tensor, bands: Tensor, samples: Tensor) -> Tensor:
+        """Squared errors [B] of bands, in units of which lambda is the price in bits."""
         raise TypeError(f"{type(self).__name__} has no loss")
 
     def bands(self, random: np.random.Generator) -> Tensor:
@@ -64,8 +70,9 @@ class WallocRecipe(Recipe):
         """One batch; each crop's loss is divided by sqrt(lambda), so that no rate drowns others."""
         samples = self.draw(settings.batch, settings.crop, random).to(self.device)
         rate = torch.tensor(list(strata(settings.batch, random))).float().to(self.device)
-        out = self.model(samples, rate)
-        errors = self.losses(out.samples.float(), samples)
+        bands = self.medium.packets(samples)
+        out = self.model(bands, rate)
+        errors = self.losses(out.bands.float(), bands, samples)
         cost = out.bits * (self.medium.channels / samples[0].numel())
         multiplier = rate_lambda(rate)
         loss = (multiplier * errors + cost) / multiplier.sqrt()
@@ -102,9 +109,33 @@ class PictureRecipe(WallocRecipe):
         """Pixels minus 0.5 [B, 3, size, size], smaller where pictures are."""
         return self.data.batch(count, min(size, self.data.smallest), random)
 
-    def losses(self, made: Tensor, wanted: Tensor) -> Tensor:
+    def losses(self, made: Tensor, bands: Tensor, samples: Tensor) -> Tensor:
         """Mean squared error of pixels 0..255."""
-        return 255**2 * (made - wanted).square().mean((1, 2, 3))
+        pixels = self.medium.unpack(made)
+        return 255**2 * (pixels - samples).square().mean((1, 2, 3))
+
+
+class SoundRecipe(WallocRecipe):
+    """Stereo: mean squared error of weighted bands against bits a sample of both channels."""
+
+    medium = SOUND
+
+    def load(self, folder: Path, settings: Settings) -> None:
+        """Read all sounds of a folder, music most of all."""
+        self.data = SoundCrops(folder, SAMPLE_RATE, SOUND.channels, SHARES, speeds=())
+
+    def draw(self, count: int, size: int, random: np.random.Generator) -> Tensor:
+        """Samples [B, 2, T] at the level that coding brings them to, or near it."""
+        length = max(size, SHORTEST) // SOUND.stride * SOUND.stride
+        samples = torch.from_numpy(self.data.batch(count, length, random)).transpose(1, 2)
+        level = torch.from_numpy(random.normal(0, LEVEL_DB, (count, 1, 1))).float()
+        samples = samples.contiguous() * (LEVEL * 10 ** (level / 20))
+        alone = torch.from_numpy(random.random((count, 1, 1)) < MONO)
+        return torch.where(alone, samples.mean(1, keepdim=True), samples)
+
+    def losses(self, made: Tensor, bands: Tensor, samples: Tensor) -> Tensor:
+        """Mean squared error of weighted bands, in steps of 255 as for pictures."""
+        return 255**2 * (made - bands).square().mean((1, 2, 3))
 
 
 def _figures(errors: Tensor, cost: Tensor, rate: Tensor) -> dict[str, float]:
