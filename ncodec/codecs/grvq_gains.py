@@ -4,9 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ncodec.codecs.grvq_layout import FRAME, Single
+from ncodec.media.level import HEARD
 
-THRESHOLD = 1.5 / 2**15
-"""Samples up to this are silence: 16-bit zeros, dither included."""
 REACH = 4
 """What a frame decodes to lies up to three frames back in the input; one more is for the fade."""
 PLAYED, FADE = 6, 15
@@ -20,7 +19,7 @@ class SilenceDetector:
 
     def __init__(self, channels: int, gain: float) -> None:
         """`gain`: what the samples were multiplied by."""
-        self._threshold = THRESHOLD * gain
+        self._threshold = HEARD * gain
         self._loud = np.zeros((channels, REACH), bool)
 
     def step(self, samples: Single) -> Flags:

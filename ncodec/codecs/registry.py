@@ -72,6 +72,14 @@ BUILT_IN = {
         "ncodec.codecs.walloc:WallocPictures",
         (WEIGHTS / "walloc_image.safetensors",),
         "wavelet packets and a linear encoder: encodes fast, 0.1 to 2 bpp",
+        also=CodecEntry(
+            "walloc",
+            3,
+            "audio",
+            "ncodec.codecs.walloc_sound:WallocSounds",
+            (WEIGHTS / "walloc_audio.safetensors",),
+            "the same for stereo at 44.1 kHz, 24 to 128 kbit/s",
+        ),
     ),
 }
 

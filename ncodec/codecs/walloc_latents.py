@@ -34,14 +34,14 @@ Coded = Callable[[Tensor, int], Tensor]
 
 @dataclass(frozen=True)
 class Symbols:
-    """The integers of one latent and their table rows: both [h w, channels], in coding order."""
+    """The integers of latents and their table rows: both [B h w, channels], in coding order."""
 
     values: NDArray[np.int32]
     rows: NDArray[np.uint8]
 
 
 class LatentCoder:
-    """Entropy coding of latents [1, M, h, w] after what was coded before them."""
+    """Entropy coding of latents [B, M, h, w], one after the other, in one payload."""
 
     def __init__(self, model: Walloc, arrays: Arrays, device: torch.device) -> None:
         """Take tables and the exact networks from a weights file's arrays, and self-test them."""
@@ -53,10 +53,14 @@ class LatentCoder:
         self.rounding = Rounding(self.tables, arrays)
 
     def encode(self, y: Tensor, step: int) -> tuple[bytes, Symbols]:
-        """Latent [1, M, h, w] at a rate step -> payload and the symbols in it."""
-        grid, encoder = self._grid(y.shape[2], y.shape[3]), Encoder()
+        """Latents [B, M, h, w] at a rate step -> payload and the symbols in it."""
+        encoder, grid = Encoder(), self._grid(y.shape[2], y.shape[3])
+        codings = [self._encode(item, grid, encoder, step) for item in y.to(CPU)]
+        return encoder.finish(), _symbols(codings)
+
+    def _encode(self, y: Tensor, grid: Pyramid, encoder: Encoder, step: int) -> "_Coding":
         coding, values = _Coding(self.scales, grid, step), self._values(grid, step)
-        wanted = y[0, : coding.channels].to(CPU).permute(1, 2, 0).flatten(0, 1)[grid.order]
+        wanted = y[: coding.channels].permute(1, 2, 0).flatten(0, 1)[grid.order]
         for part in grid.passes:
             mean = values.mean(part)
             residual = (wanted[part.start : part.stop] - mean) * values.gain
@@ -68,43 +72,51 @@ class LatentCoder:
 
             coding.run(part, rounded)
             values.add(part, mean, *coding.of(part))
-        return encoder.finish(), coding.symbols()
+        return coding
 
-    def decode_symbols(self, payload: bytes, height: int, width: int, step: int) -> Symbols:
-        """Payload -> symbols of an h x w latent. Integers only; raises `BitstreamError`s."""
-        return self._decoded(payload, self._grid(height, width), step).symbols()
+    def decode_symbols(
+        self, payload: bytes, height: int, width: int, step: int, count: int = 1
+    ) -> Symbols:
+        """Payload -> symbols of h x w latents. Integers only; raises `BitstreamError`s."""
+        return _symbols(self._decoded(payload, self._grid(height, width), step, count))
 
-    def decode(self, payload: bytes, height: int, width: int, step: int) -> Tensor:
-        """Payload -> dequantised latent [1, M, h, w] on the device."""
-        grid = self._grid(height, width)
-        coding, values = self._decoded(payload, grid, step), self._values(grid, step)
-        for part in grid.passes:
-            values.add(part, values.mean(part), *coding.of(part))
-        return values.latent(height, width).to(self.device)
+    def decode(self, payload: bytes, height: int, width: int, step: int, count: int = 1) -> Tensor:
+        """Payload -> dequantised latents [B, M, h, w] on the device."""
+        grid, found = self._grid(height, width), list[Tensor]()
+        for coding in self._decoded(payload, grid, step, count):
+            values = self._values(grid, step)
+            for part in grid.passes:
+                values.add(part, values.mean(part), *coding.of(part))
+            found.append(values.latent(height, width))
+        return torch.cat(found).to(self.device)
 
-    def empty(self, height: int, width: int) -> Tensor:
-        """A latent of zeros [1, M, h, w], in place of one that is lost."""
-        return torch.zeros(1, self.medium.latents, height, width, device=self.device)
+    def empty(self, height: int, width: int, count: int = 1) -> Tensor:
+        """Latents of zeros [B, M, h, w], in place of those that are lost."""
+        return torch.zeros(count, self.medium.latents, height, width, device=self.device)
 
-    def verify(self, payload: bytes, written: Symbols, size: tuple[int, int], step: int) -> None:
+    def verify(
+        self, payload: bytes, written: Symbols, size: tuple[int, int], step: int, count: int = 1
+    ) -> None:
         """Decode again what was just encoded; `EntropyDesyncError` unless it is the same.
 
-        `size` is the latent's height and width.
+        `size` is the latents' height and width.
         """
-        read = self.decode_symbols(payload, *size, step)
+        read = self.decode_symbols(payload, *size, step, count)
         if not np.array_equal(read.values, written.values):
             raise EntropyDesyncError("the encoder's own check failed: symbols decode differently")
 
-    def _decoded(self, payload: bytes, grid: Pyramid, step: int) -> "_Coding":
-        decoder, coding = Decoder(payload), _Coding(self.scales, grid, step)
+    def _decoded(self, payload: bytes, grid: Pyramid, step: int, count: int) -> list["_Coding"]:
+        decoder = Decoder(payload)
 
         def read(rows: Tensor, first: int) -> Tensor:
             return torch.from_numpy(decoder.decode(_rows(rows), self.tables)).float()
 
-        for part in grid.passes:
-            coding.run(part, read)
+        codings = [_Coding(self.scales, grid, step) for _ in range(count)]
+        for coding in codings:
+            for part in grid.passes:
+                coding.run(part, read)
         decoder.finish()
-        return coding
+        return codings
 
     def _grid(self, height: int, width: int) -> Pyramid:
         return pyramid(height, width, self.medium.coarsest, CPU)
@@ -139,9 +151,9 @@ class _Coding:
         """Symbols and table rows of a pass, [n, channels]."""
         return self._symbols[part.start : part.stop], self._rows[part.start : part.stop]
 
-    def symbols(self) -> Symbols:
-        """All of them."""
-        return Symbols(_integers(self._symbols), _rows(self._rows))
+    def all(self) -> tuple[Tensor, Tensor]:
+        """Symbols and table rows of all passes, [h w, channels]."""
+        return self._symbols, self._rows
 
 
 class _Values:
@@ -181,6 +193,11 @@ class _Values:
         rows = self._coded[self._grid.rank].reshape(1, height, width, -1)
         missing = self._model.medium.latents - rows.shape[3]
         return F.pad(rows, (0, missing)).permute(0, 3, 1, 2)
+
+
+def _symbols(codings: list[_Coding]) -> Symbols:
+    symbols, rows = zip(*(coding.all() for coding in codings), strict=True)
+    return Symbols(_integers(torch.cat(symbols)), _rows(torch.cat(rows)))
 
 
 def _on_cpu(table: Module, rate: Tensor) -> Tensor:

@@ -12,6 +12,10 @@ _LOUDEST_PART = 0.01
 _RANGE = 30
 
 
+HEARD = 1.5 / 2**15
+"""Samples up to this are silence: 16-bit zeros, dither included."""
+
+
 class LevelMeter:
     """Measures the active level of one channel, in pieces of any size and constant memory.
 
@@ -51,3 +55,23 @@ class LevelMeter:
         heard[loud + _RANGE :] = 0
         power = (heard * 10.0 ** (-(np.arange(_BINS - 1) - 0.5) / 10)).sum() / heard.sum()
         return int(np.clip(round(ACTIVE_LEVEL - 10 * np.log10(power)), MIN_GAIN, MAX_GAIN))
+
+
+class LevelMeters:
+    """Measures all channels of a sound; the loudest decides, so that they keep their balance."""
+
+    def __init__(self, channels: int) -> None:
+        self._meters = [LevelMeter() for _ in range(channels)]
+        self._peaks = np.zeros(channels)
+
+    def add(self, block: NDArray[np.float32]) -> None:
+        """Take the next samples [n, C]."""
+        self._peaks = np.maximum(self._peaks, np.abs(block).max(axis=0, initial=0))
+        for meter, channel in zip(self._meters, block.T, strict=True):
+            meter.add(channel)
+
+    @property
+    def gain_db(self) -> int:
+        """The smallest gain of all channels that are more than silence; 0 for none."""
+        pairs = zip(self._meters, self._peaks > HEARD, strict=True)
+        return min((meter.gain_db for meter, heard in pairs if heard), default=0)

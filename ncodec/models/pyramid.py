@@ -57,7 +57,7 @@ def pyramid(height: int, width: int, coarsest: int, device: torch.device) -> Pyr
     `coarsest`, a power of 2, is the distance of positions in the first pass.
     """
     rank = torch.full((height, width), -1)
-    order, passes, start = list[Tensor](), list[Pass](), 0
+    order, passes, start = [torch.zeros(0, dtype=torch.int64)], list[Pass](), 0
     for kind in range(kinds(coarsest)):
         row, column = _places(kind, height, width, coarsest)
         if not len(row):

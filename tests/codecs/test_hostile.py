@@ -170,7 +170,7 @@ def test_random_symbols_with_the_right_digest_make_a_picture(
 
 def hyperprior_codec() -> HyperpriorCodec:
     """The loaded codec; fixtures and hypothesis do not mix."""
-    found = load_codec("hyperprior", "cpu")._encoder
+    found = load_codec("hyperprior", "cpu")._encoders["image"]
     assert isinstance(found, HyperpriorCodec)
     return found
 

@@ -1,0 +1,119 @@
+"""What a header of a sound of codec `walloc` says, and how its time is cut into chunks."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ncodec.codecs.rate_steps import RATE_STEPS
+from ncodec.container import AudioHeader, Chunk, ChunkKind, Limits, Reader
+from ncodec.errors import CorruptFileError, InputError, TruncatedError
+from ncodec.models.walloc import LEVEL, SAMPLE_RATE, SOUND
+
+Single = NDArray[np.float32]
+
+FRAME = SOUND.stride
+MIN_GAIN, MAX_GAIN = -40, 60
+STEPS_AN_OFFSET = 4
+"""Rate steps to one unit of the byte that a chunk starts with."""
+NO_OFFSET = 128
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a sound was coded: the number `rate` of its header.
+
+    Samples were multiplied by `gain_db` before coding; `step` is the rate step of chunks that are
+    neither loud nor quiet.
+    """
+
+    step: int
+    gain_db: int
+
+    @property
+    def number(self) -> int:
+        """As it stands in the header."""
+        return (self.gain_db - MIN_GAIN) * RATE_STEPS + self.step
+
+    @property
+    def gain(self) -> np.float32:
+        """What samples are multiplied by before they are coded."""
+        return np.float32(LEVEL * 10 ** (self.gain_db / 20))
+
+    @classmethod
+    def of(cls, media: AudioHeader) -> "Plan":
+        """The plan of a file. `CorruptFileError` for a number that no encoder writes."""
+        gain, step = divmod(media.rate, RATE_STEPS)
+        if gain > MAX_GAIN - MIN_GAIN:
+            raise CorruptFileError(f"rate {media.rate} of a sound")
+        return cls(step, gain + MIN_GAIN)
+
+    def chunk_step(self, byte: int) -> int:
+        """The rate step of a chunk that starts with this byte."""
+        step = self.step + STEPS_AN_OFFSET * (byte - NO_OFFSET)
+        return min(max(step, 0), RATE_STEPS - 1)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Frames and chunks of a sound of `samples` samples at `sample_rate`."""
+
+    samples: int
+    sample_rate: int
+
+    @property
+    def coded_samples(self) -> int:
+        """Samples at 44.1 kHz."""
+        return -(-self.samples * SAMPLE_RATE // self.sample_rate)
+
+    @property
+    def frames(self) -> int:
+        """All frames; the last one may reach beyond the end."""
+        return -(-self.coded_samples // FRAME)
+
+    @property
+    def chunks(self) -> int:
+        """One a second that is begun, at least one."""
+        return max(1, -(-self.samples // self.sample_rate))
+
+    def chunk(self, index: int) -> tuple[int, int]:
+        """The first frame of a chunk, and the one after its last."""
+        start, stop = (second * SAMPLE_RATE // FRAME for second in (index, index + 1))
+        return start, stop if index < self.chunks - 1 else self.frames
+
+    @classmethod
+    def of(cls, reader: Reader) -> tuple["Timing", tuple[Chunk, ...]]:
+        """Timing and chunks of a file; `TruncatedError`, `CorruptFileError` if they don't fit."""
+        media = reader.sound
+        timing, chunks = cls(media.samples, media.sample_rate), reader.of_kind(ChunkKind.LATENTS)
+        if len(chunks) != timing.chunks:
+            kind = TruncatedError if len(chunks) < timing.chunks else CorruptFileError
+            raise kind(f"{len(chunks)} chunks for {media.seconds:g} seconds")
+        return timing, chunks
+
+
+def check_length(timing: Timing) -> None:
+    """Raise `InputError` for a sound of more seconds than a file may have chunks."""
+    most = Limits.max_chunks
+    if timing.chunks > most:
+        raise InputError(f"{timing.chunks} seconds of sound; a file holds {most}: cut it")
+
+
+def pair_count(channels: int) -> int:
+    """Pairs that channels are coded in; a last one alone makes up a pair with itself."""
+    return -(-channels // 2)
+
+
+def pairs_of(block: Single) -> Single:
+    """Samples [n, C] -> pairs [P, 2, n]."""
+    whole = np.concatenate([block, block[:, -1:]], axis=1) if block.shape[1] % 2 else block
+    return np.ascontiguousarray(whole.T.reshape(-1, 2, len(block)))
+
+
+def channels_of(pairs: Single, channels: int) -> Single:
+    """Undo `pairs_of`: what stands for one channel twice is its mean."""
+    whole = pairs.reshape(-1, pairs.shape[2])
+    if channels % 2:
+        last = whole[channels - 1 :].mean(0, keepdims=True)
+        whole = np.concatenate([whole[: channels - 1], last])
+    return np.ascontiguousarray(whole.T)

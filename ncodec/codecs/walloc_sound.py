@@ -1,0 +1,179 @@
+"""The `walloc` codec for sounds: wavelet packets of two channels at 44.1 kHz, second by second."""
+
+from collections.abc import Iterator
+from functools import cache
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ncodec.codecs.base import Encoded, Progress, Span, Target
+from ncodec.codecs.grvq_rate import ROUNDING, Fit, fit_below
+from ncodec.codecs.rate_steps import RATE_STEPS
+from ncodec.codecs.walloc import load_model
+from ncodec.codecs.walloc_analysis import analysed, measured_gain, offset_byte, windows
+from ncodec.codecs.walloc_decoding import ChunkReader, Decoding
+from ncodec.codecs.walloc_layout import NO_OFFSET, Plan, Timing, check_length, pair_count
+from ncodec.container import AudioHeader, ChunkKind, Header, Reader, pack
+from ncodec.media import Audio, LostSpan, Samples, SoundBlocks
+from ncodec.models.walloc import SOUND
+
+NUMBER = 3
+"""Of the codec, in files."""
+QUALITY_STEPS = (RATE_STEPS - 1) / 100
+PILOTS = 48
+"""Chunks of a long sound that are looked at to see what a rate step costs."""
+HEAD, OVERHEAD = 20, 4
+"""Bytes of a file and of a chunk beside the payloads: for estimates."""
+
+
+class WallocSounds:
+    """Encodes and decodes sounds; see `AudioCodec` for the contract."""
+
+    name = "walloc"
+
+    def __init__(self, weights: Path, device: str = "cpu") -> None:
+        """Load weights onto a device. Raises `ModelError`s; runs the self-tests."""
+        self.device = torch.device(device)
+        self.model, self.latents, self.model_id = load_model(weights, SOUND, self.device)
+
+    def compress(
+        self,
+        sound: SoundBlocks,
+        target: Target,
+        *,
+        verify: bool = False,
+        progress: Progress | None = None,
+    ) -> Encoded:
+        """Encode a sound to the bytes of a whole file; see `AudioCodec.compress`."""
+        check_length(Timing(sound.samples, sound.sample_rate))
+        job = _EncodeJob(self, sound, verify, progress)
+        if target.kind == "quality":
+            step = round(target.value * QUALITY_STEPS)
+            return Encoded(job.file(step), step / QUALITY_STEPS)
+        fit = job.fit(target)
+        return Encoded(fit.data, fit.step / QUALITY_STEPS, (fit.warning,) if fit.warning else ())
+
+    def decompress(
+        self,
+        reader: Reader,
+        *,
+        span: Span | None = None,
+        partial: bool = False,
+        progress: Progress | None = None,
+    ) -> Audio:
+        """Decode a file or a span of it; see `AudioCodec.decompress`."""
+        lost: list[LostSpan] = []
+        blocks = self.decompress_blocks(
+            reader, span=span, partial=partial, lost=lost, progress=progress
+        )
+        media = reader.sound
+        samples = [np.zeros((0, media.channels), np.float32), *blocks]
+        return Audio(np.concatenate(samples), media.sample_rate, lost=tuple(lost))
+
+    def decompress_blocks(
+        self,
+        reader: Reader,
+        *,
+        span: Span | None = None,
+        partial: bool = False,
+        lost: list[LostSpan] | None = None,
+        progress: Progress | None = None,
+    ) -> Iterator[Samples]:
+        """The same in blocks of about a second; see `AudioCodec.decompress_blocks`."""
+        chunks = ChunkReader(self.latents, reader)
+        decoding = Decoding(chunks, self.latents, span)
+        return decoding.blocks(partial, [] if lost is None else lost, progress)
+
+    def check(self, reader: Reader, *, progress: Progress | None = None) -> None:
+        """Decode all symbols, and make no samples."""
+        chunks = ChunkReader(self.latents, reader)
+        for index in range(len(chunks)):
+            chunks.symbols(index)
+            if progress:
+                progress(index + 1, len(chunks))
+
+
+class _EncodeJob:
+    """One sound being encoded, at one or many rate steps."""
+
+    def __init__(
+        self, codec: WallocSounds, sound: SoundBlocks, verify: bool, progress: Progress | None
+    ) -> None:
+        self.codec, self.sound, self.verify, self.progress = codec, sound, verify, progress
+        self.timing = Timing(sound.samples, sound.sample_rate)
+        self.gain_db = measured_gain(sound)
+        self._pilots: list[Tensor] | None = None
+
+    def file(self, step: int) -> bytes:
+        """The whole file at a rate step."""
+        plan = Plan(step, self.gain_db)
+        payloads = []
+        for latent in self._latents(plan):
+            payloads.append(self._payload(latent, plan))
+            if self.progress:
+                self.progress(len(payloads), self.timing.chunks)
+        sound = self.sound
+        media = AudioHeader(sound.samples, sound.sample_rate, sound.channels, plan.number)
+        header = Header(NUMBER, self.codec.model_id, media)
+        return pack(header, [(ChunkKind.LATENTS, payload) for payload in payloads])
+
+    def fit(self, target: Target) -> Fit:
+        """The file for a target "size" or "kbps". `OptionError` if no file is that small."""
+        seconds = self.sound.samples / self.sound.sample_rate
+
+        def words(size: float) -> str:
+            """Rounded up: what a message names as possible must be."""
+            if target.kind == "size":
+                return f"size {ceil(size - ROUNDING)}"
+            return f"kbps {ceil(1000 * size / seconds / 125 - ROUNDING) / 1000:g}"
+
+        last = RATE_STEPS - 1
+        if not seconds and target.kind == "kbps":
+            return Fit(self.file(last), last, None)
+        ceiling = target.value if target.kind == "size" else target.value * seconds * 125
+        return fit_below(self.file, cache(self._estimate), last, ceiling, words)
+
+    def _estimate(self, step: int) -> float:
+        """About how many bytes the file has at a rate step."""
+        plan = Plan(step, self.gain_db)
+        if self._pilots is None:
+            self._pilots = self._analysed(plan, self._pilot_indexes())
+        sizes = [len(self._payload(latent, plan)) for latent in self._pilots]
+        mean = sum(sizes) / max(1, len(sizes))
+        return HEAD + self.timing.chunks * (OVERHEAD + mean)
+
+    def _pilot_indexes(self) -> set[int]:
+        count = self.timing.chunks
+        return {number * count // PILOTS for number in range(PILOTS)}
+
+    def _latents(self, plan: Plan) -> Iterator[Tensor]:
+        """The latents [P, M, 1, t] of every chunk; a short sound keeps them from step to step."""
+        if self._pilots is not None and self.timing.chunks <= PILOTS:
+            yield from self._pilots
+            return
+        if not self.sound.samples:
+            pairs = pair_count(self.sound.channels)
+            yield torch.zeros(pairs, SOUND.latents, 1, 0)
+        for window, own in windows(self.sound, plan.gain):
+            yield analysed(self.codec.model, window, own, self.codec.device)
+
+    def _analysed(self, plan: Plan, wanted: set[int]) -> list[Tensor]:
+        if not self.sound.samples:
+            return list(self._latents(plan))
+        found = enumerate(windows(self.sound, plan.gain))
+        model, device = self.codec.model, self.codec.device
+        return [analysed(model, *window, device) for index, window in found if index in wanted]
+
+    @torch.inference_mode()
+    def _payload(self, latent: Tensor, plan: Plan) -> bytes:
+        """One chunk; with `verify` it is decoded again and compared."""
+        frames = latent.shape[3]
+        byte = offset_byte(self.codec.model, latent) if frames else NO_OFFSET
+        step = plan.chunk_step(byte)
+        payload, symbols = self.codec.latents.encode(latent, step)
+        if self.verify:
+            self.codec.latents.verify(payload, symbols, (1, frames), step, len(latent))
+        return bytes([byte]) + payload
