@@ -19,7 +19,7 @@ HALO = -(-reach(SOUND.levels) // FRAME)
 STEPS_A_DB = 18
 """Rate steps by which a chunk is coded finer for each dB that it is quieter: half of a dB."""
 MOST_OFFSET = 75
-USUAL_POWER = 300.0
+USUAL_POWER = 400.0
 """Power of the weighted bands of a frame at the common level, roughly."""
 
 

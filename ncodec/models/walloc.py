@@ -129,7 +129,7 @@ PICTURE = Medium(
 
 SAMPLE_RATE = 44_100
 """Of sounds, as they are coded."""
-LEVEL = 3.5
+LEVEL = 5.0
 """What samples at the common level are multiplied by: one range of rates then serves both media."""
 SOUND = Medium(
     name="audio",
