@@ -17,6 +17,7 @@ from ncodec.codecs.base import (
     AudioCodec,
     Encoded,
     ImageCodec,
+    LatentReader,
     Progress,
     Region,
     Span,
@@ -36,6 +37,8 @@ from ncodec.opening import (
 )
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ncodec.media import Audio, Image, Media
 
 __all__ = [
@@ -186,6 +189,20 @@ class Codec:
             decoded = _decode(reader, self.device, region, span, partial)
         _warn(decoded.warnings)
         return decoded
+
+    def latents(self, source: Source, *, limits: Limits | None = None) -> Tensor:
+        """The latent [C, h, w] of a file, dequantised, without running the decoder's network.
+
+        It has few numbers and is all that the decoder would see: networks can learn from it. Of
+        sounds h counts pairs of channels, and w is time. `OptionError` for a codec without any.
+        """
+        with open_source(source) as opened:
+            reader = Reader(opened, limits)
+            self._check_own(reader)
+            codec = open_codec(reader, self.device)
+            if not hasattr(codec, "read_latents"):
+                raise OptionError(f"files of codec {self.name} have no latents to learn from")
+            return cast(LatentReader, codec).read_latents(reader)
 
     def _check_own(self, reader: Reader) -> None:
         entry = registry.entry_of(reader.header)

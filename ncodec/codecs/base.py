@@ -11,6 +11,8 @@ from ncodec.errors import OptionError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import torch
+
     from ncodec.container import Reader
     from ncodec.media import Audio, Image, LostSpan, Samples, SoundBlocks
 
@@ -171,6 +173,14 @@ class AudioCodec(MediaCodec, Protocol):
         progress: Progress | None = None,
     ) -> Iterator[Samples]:
         """The same as float32 [n, C] blocks, in constant memory; lost spans go into `lost`."""
+        ...
+
+
+class LatentReader(Protocol):
+    """A codec whose files can be read as latents."""
+
+    def read_latents(self, reader: Reader) -> torch.Tensor:
+        """The dequantised latent [C, h, w] of a whole file. Raises `BitstreamError`s."""
         ...
 
 

@@ -127,6 +127,12 @@ class TiledPictureCodec:
         with plain_float32():
             return job.picture(box, progress)
 
+    @torch.inference_mode()
+    def read_latents(self, reader: Reader) -> Tensor:
+        """The dequantised latent [M, h, w] of a whole picture, without its synthesis."""
+        job = _DecodeJob(self, reader, partial=False)
+        return job.latent()
+
     def check(self, reader: Reader, *, progress: Progress | None = None) -> None:
         """Decode all symbols and alpha, and make no pixels."""
         job = _DecodeJob(self, reader, partial=False)
@@ -249,6 +255,12 @@ class _DecodeJob:
         box = self._area(index)
         payload = self.reader.read(self.chunks[index])
         self.codec.latents.decode_symbols(payload, box.height, box.width, self.step)
+
+    def latent(self) -> Tensor:
+        """The latent [M, h, w] of all tiles."""
+        whole = self.grid.picture.align(self.codec.stride)
+        self._first_real([0])
+        return self._latents(whole, range(len(self.grid)))[0]
 
     def picture(self, box: Box, progress: Progress | None) -> Image:
         """The pixels of `box` with alpha, metadata, warnings and lost tiles."""

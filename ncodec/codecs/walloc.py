@@ -39,6 +39,8 @@ class WallocPictures(TiledPictureCodec):
     encoder_halo = 4 * PICTURE.stride
     decoder_halo = (4 + 2 * PICTURE.blocks + 1) * PICTURE.stride
 
+    latents: LatentCoder
+
     def __init__(self, weights: Path, device: str = "cpu") -> None:
         """Load weights onto a device. Raises `ModelError`s; runs the self-tests."""
         self.device = torch.device(device)

@@ -87,6 +87,14 @@ class WallocSounds:
         decoding = Decoding(chunks, self.latents, span)
         return decoding.blocks(partial, [] if lost is None else lost, progress)
 
+    def read_latents(self, reader: Reader) -> Tensor:
+        """The dequantised latents [M, P, t] of a whole sound, P pairs of channels, t frames."""
+        chunks = ChunkReader(self.latents, reader)
+        found = [torch.zeros(pair_count(reader.sound.channels), SOUND.latents, 1, 0)]
+        if reader.sound.samples:
+            found += [chunks.read(index).latent.cpu() for index in range(len(chunks))]
+        return torch.cat(found, 3)[:, :, 0].transpose(0, 1).contiguous()
+
     def check(self, reader: Reader, *, progress: Progress | None = None) -> None:
         """Decode all symbols, and make no samples."""
         chunks = ChunkReader(self.latents, reader)

@@ -1,5 +1,6 @@
 """The codec with the weights of the package."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,10 @@ from ncodec.codecs import registry
 from ncodec.codecs.grvq import GrvqCodec
 from ncodec.codecs.hyperprior import HyperpriorCodec
 
+from . import walloc_weights as walloc_files
 from .grvq_arrays import write_weights
+
+MEDIA = (walloc_files.PICTURE, walloc_files.SOUND)
 
 
 @pytest.fixture(scope="session")
@@ -53,3 +57,30 @@ def registered(sound_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         trim="ncodec.codecs.grvq_trim:trim",
     )
     monkeypatch.setattr(registry, "entries", lambda: {**registry.BUILT_IN, "grvq": entry})
+
+
+@pytest.fixture(scope="session")
+def walloc_weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Weights of the codec for both media, fitted but not trained."""
+    place = tmp_path_factory.mktemp("walloc")
+    paths = {medium.name: place / f"walloc_{medium.name}.safetensors" for medium in MEDIA}
+    for medium in MEDIA:
+        walloc_files.write_weights(medium, paths[medium.name])
+    return paths
+
+
+@pytest.fixture(scope="session")
+def walloc_entry(walloc_weights: dict[str, Path]) -> registry.CodecEntry:
+    """The registry's row with these weights."""
+    row = registry.BUILT_IN["walloc"]
+    assert row.also is not None
+    sound = replace(row.also, weights=(walloc_weights["audio"],))
+    return replace(row, weights=(walloc_weights["image"],), also=sound)
+
+
+@pytest.fixture
+def walloc(walloc_entry: registry.CodecEntry, monkeypatch: pytest.MonkeyPatch) -> Codec:
+    """The public object, with the registry made to know it."""
+    known = {**registry.BUILT_IN, "walloc": walloc_entry}
+    monkeypatch.setattr(registry, "entries", lambda: known)
+    return load_codec("walloc", "cpu")
