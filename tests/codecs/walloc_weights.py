@@ -25,7 +25,7 @@ def pictures(count: int, size: int, random: np.random.Generator) -> Tensor:
 
 def sounds(count: int, size: int, random: np.random.Generator) -> Tensor:
     """Samples [B, 2, 8192], whatever the size asked for."""
-    found = [samples(8192, 2, 44_100, int(random.integers(1000))).T for _ in range(count)]
+    found = [samples(8192, 2, 44_100, int(random.integers(30))).T for _ in range(count)]
     return torch.from_numpy(np.stack(found)) * LEVEL
 
 
@@ -34,10 +34,10 @@ def model_of(medium: Medium, draw: Draw) -> Walloc:
     torch.manual_seed(0)
     random = np.random.default_rng(0)
     model = Walloc(medium)
-    start_walloc.start(model, lambda: medium.packets(draw(2, 0, random)), 8)
+    start_walloc.start(model, lambda: medium.packets(draw(4, 0, random)), 12)
     with torch.no_grad():
-        for parameter in model.prior.scales.parameters():
-            parameter.add_(torch.randn_like(parameter), alpha=0.02)
+        for parameter in (p for p in model.prior.scales.parameters() if p.ndim == 2):
+            parameter.add_(torch.randn_like(parameter), alpha=0.3 * float(parameter.std()))
         for parameter in model.synthesis.leave.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.002)
     return model.requires_grad_(False)
