@@ -23,7 +23,7 @@ from ncodec.codecs.weights import load_module, read_verified
 from ncodec.container import Header, ImageHeader, Limits, Reader
 from ncodec.errors import BitstreamError, CorruptFileError, InputError, LimitExceededError
 from ncodec.media import Image, Lost
-from ncodec.models.blocks import lay_out, narrow
+from ncodec.models.blocks import lay_out, narrow, narrow_weights
 from ncodec.models.hyperprior import STRIDE, Hyperprior
 
 TILE = 1024
@@ -60,6 +60,8 @@ class HyperpriorCodec:
         load_module(self.model, arrays, "model/")
         self.model.to(self.device)
         lay_out(self.model, torch.channels_last)
+        for part in (self.model.analysis, self.model.hyper_analysis, self.model.synthesis):
+            narrow_weights(part, self.device)
         self.model.eval().requires_grad_(False)
         self.latents = LatentCoder(self.model, arrays, self.device)
 
@@ -120,8 +122,8 @@ class HyperpriorCodec:
         pixels = pixels[..., None].expand(-1, -1, 3) if pixels.ndim == 2 else pixels
         planes = pixels.permute(2, 0, 1)[None].float() / 255 - 0.5
         padding = (0, -seen.width % STRIDE, 0, -seen.height % STRIDE)
-        planes = F.pad(planes, padding, mode="replicate")
-        planes = planes.contiguous(memory_format=torch.channels_last)
+        if any(padding):
+            planes = F.pad(planes, padding, mode="replicate")
         with narrow(self.device):
             y: Tensor = self.model.analysis(planes, self.model.spread)
         rows, columns = box.align(STRIDE).move(seen.left, seen.top).divide(STRIDE).slices

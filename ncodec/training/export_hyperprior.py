@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 from torch import Tensor
 
+from ncodec.codecs.checkerboard import as_rows
 from ncodec.codecs.hyperprior_latents import (
     CENTROIDS,
     MEANING,
     MULTIPLIER_BITS,
     LatentCoder,
 )
-from ncodec.codecs.hyperprior_scales import INDEX_FRACTION, RATE_STEPS
+from ncodec.codecs.hyperprior_scales import INDEX_FRACTION, RATE_STEPS, Residual
 from ncodec.codecs.weights import digest, model_id, pack_module, unpack_module
 from ncodec.datasets.pictures import PictureCrops
 from ncodec.entropy import Tables
@@ -50,14 +51,14 @@ class CountingCoder(LatentCoder):
         self.numbers = torch.zeros(SCALES * CENTROIDS, dtype=torch.float64)
         self.histogram = np.zeros(self.tables.counts.shape, np.int64)
 
-    def _quantise(self, value: Tensor, rows: Tensor) -> Tensor:
+    def _quantise(self, value: Tensor, rows: Tensor) -> Residual:
         residual = super()._quantise(value, rows)
-        level = residual.abs()
-        place = (rows * CENTROIDS + level.clamp(max=CENTROIDS - 1).long()).flatten()
-        excess = (level - value.cpu().abs()).double().flatten()
+        level, row = residual.flat.abs(), rows.flatten().long()
+        place = row * CENTROIDS + level.clamp(max=CENTROIDS - 1).long()
+        excess = (level - as_rows(value.cpu()).flatten().abs()).double()
         self.sums.index_add_(0, place, excess)
         self.numbers.index_add_(0, place, torch.ones_like(excess))
-        self.histogram += count_symbols(residual.numpy().astype(np.int32), rows, self.tables)
+        self.histogram += count_symbols(residual.symbols(), rows.numpy(), self.tables)
         return residual
 
     def centroids(self) -> NDArray[np.float32]:
