@@ -2,8 +2,8 @@
 
 - Savings: bytes of whole files at a rate, against the same files with 10 bits an index; and what a
   chunk costs beside its indices.
-- Concealment: PESQ-WB and STOI with 0, 5, 10 and 20 % of the packets of streams lost, in bursts of
-  two on average, played by the model and muted.
+- Concealment: PESQ-WB and STOI with 0, 5, 10 and 20 % lost, of the packets of streams (in bursts of
+  two on average) and of the chunks of files, played by the model and muted.
 - Speed: seconds of sound coded a second, on one thread.
 
 Run it as `python benchmarks/grvq.py FOLDER [--kbps N ...] [--limit N]`.
@@ -25,12 +25,19 @@ from ncodec.codecs.grvq_layout import BLOCK, DELAY, RATE
 from ncodec.codecs.grvq_stream import StreamDecoder, StreamEncoder
 from ncodec.container import Reader
 from ncodec.evaluation import audio_metrics
-from ncodec.evaluation.losses import burst_losses, packets, received
+from ncodec.evaluation.losses import (
+    burst_losses,
+    packets,
+    random_losses,
+    received,
+    without_chunks,
+)
 from ncodec.media import Audio, Samples, load_audio
 from ncodec.media.level import LevelMeter
 
 SHARES = (0.0, 0.05, 0.1, 0.2)
 BURST = 2.0
+KBPS = 3.0
 INDEX_BITS = 10
 
 
@@ -58,22 +65,35 @@ def savings(codec: GrvqCodec, sounds: list[Audio], kbps: float) -> str:
     )
 
 
-def concealed(codec: GrvqCodec, sound: Audio, kbps: float, share: float, seed: int) -> list[float]:
-    """PESQ and STOI with losses concealed, then muted."""
+def lost_chunks(codec: GrvqCodec, sound: Audio, share: float, seed: int) -> list[float]:
+    """PESQ and STOI of a file with lost chunks, concealed and then muted; one chunk is kept."""
+    data = codec.compress(sound, Target("kbps", KBPS)).data
+    lost = random_losses(len(Reader(data).chunks), share, seed)
+    lost[0] &= not lost.all()
+    found = codec.decompress(Reader(without_chunks(data, lost)), partial=True)
+    muted = found.array.copy()
+    for span in found.lost:
+        muted[round(span.start * RATE) : round(span.stop * RATE)] = 0
+    return [*_scores(sound, found.array), *_scores(sound, muted)]
+
+
+def lost_packets(codec: GrvqCodec, sound: Audio, share: float, seed: int) -> list[float]:
+    """The same of a stream with lost packets."""
     meter = LevelMeter()
     meter.add(sound.array[:, 0])
     padded = np.pad(sound.array[:, 0], (0, -sound.samples % BLOCK + DELAY + BLOCK))
-    encoder = StreamEncoder(codec, kbps, meter.gain_db)
+    encoder = StreamEncoder(codec, KBPS, meter.gain_db)
     stream = encoder.push(padded) + encoder.finish()
     lost = burst_losses(len(list(packets(stream))), share, BURST, seed)
     decoder = StreamDecoder(codec, meter.gain_db)
     played = [decoder.push(packet) for packet in received(stream, lost)]
     muted = [part * (not gone) for part, gone in zip(played, lost.tolist(), strict=True)]
-    return [*_scores(sound, played), *_scores(sound, muted)]
+    whole = slice(DELAY, DELAY + sound.samples)
+    outputs = (np.concatenate(parts)[whole, None] for parts in (played, muted))
+    return [score for output in outputs for score in _scores(sound, output)]
 
 
-def _scores(sound: Audio, parts: list[Samples]) -> Iterator[float]:
-    decoded = np.concatenate(parts)[DELAY : DELAY + sound.samples, None]
+def _scores(sound: Audio, decoded: Samples) -> Iterator[float]:
     for metric in (audio_metrics.pesq_wb, audio_metrics.stoi):
         yield float(metric(sound.array.T[None], decoded.T[None], RATE)[0])
 
@@ -108,10 +128,12 @@ def main() -> None:
         print(savings(codec, sounds, kbps), flush=True)
     for kbps in options.kbps:
         print(speed(codec, some, kbps), flush=True)
-    print("lost packets at 3 kbit/s: PESQ-WB and STOI concealed, and muted")
-    for share in SHARES:
-        rows = [concealed(codec, sound, 3, share, seed) for seed, sound in enumerate(some)]
-        print(f"{share:4.0%} " + " ".join(f"{x:.3f}" for x in np.mean(rows, axis=0)), flush=True)
+    for what, lose in (("packets", lost_packets), ("chunks", lost_chunks)):
+        print(f"lost {what} at {KBPS:g} kbit/s: PESQ-WB and STOI, concealed and muted")
+        for share in SHARES:
+            rows = [lose(codec, sound, share, seed) for seed, sound in enumerate(some)]
+            figures = " ".join(f"{x:.3f}" for x in np.mean(rows, axis=0))
+            print(f"{share:4.0%} {figures}", flush=True)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from ncodec.codecs import hyperprior
 from ncodec.codecs.registry import entry_by_name, load, weights_for
 from ncodec.media import Image, Metadata, save_image
 from tests.codecs.pictures import picture
+from tests.golden.sound_files import make_sounds
 from tests.golden.symbols import symbols_sha256
 
 HERE = Path(__file__).parent
@@ -54,6 +55,7 @@ def main() -> None:
     with patch("ncodec.models.blocks.matrix_tiles", return_value=False):  # float32: the reference
         hashes = {name: make(name, codec) for name in CASES}
     (HERE / "symbols.json").write_text(json.dumps(hashes, indent=1) + "\n")
+    make_sounds()
 
 
 if __name__ == "__main__":
