@@ -1,10 +1,10 @@
-"""Peak memory and seconds of the command line on a huge picture.
+"""Peak memory and seconds of the command line on a huge picture and on a long sound.
 
-Makes a PNG of 10,000 x 10,000 pixels in a temporary folder, encodes and decodes it, each in a
-process of its own, and prints what the system says of them. Exits with 1 if either took more than
-1.5 GiB.
+Makes a PNG of 10,000 x 10,000 pixels and a WAV of an hour at 16 kHz in a temporary folder, encodes
+and decodes them, each in a process of its own, and prints what the system says of them. Exits with
+1 if any took more than 1.5 GiB.
 
-Run it as `python benchmarks/memory.py [--side N] [--threads N]`.
+Run it as `python benchmarks/memory.py [--side N] [--minutes N] [--threads N]`; 0 leaves one out.
 """
 
 import argparse
@@ -17,7 +17,11 @@ import time
 import zlib
 from pathlib import Path
 
+import numpy as np
+import soundfile
+
 GOAL = 1.5
+SOUND_RATE = 16_000
 # The unit of ru_maxrss.
 PER_GIB = 2**30 if sys.platform == "darwin" else 2**20
 COMMAND = [sys.executable, "-m", "ncodec"]
@@ -42,6 +46,15 @@ def make(path: Path, side: int) -> None:
         file.write(chunk(b"IDAT", packer.flush()) + chunk(b"IEND", b""))
 
 
+def make_sound(path: Path, minutes: int) -> None:
+    """Write a WAV minute by minute: bursts of noise whose pitch and level wander."""
+    random = np.random.default_rng(0)
+    with soundfile.SoundFile(path, "w", SOUND_RATE, 1, "PCM_16") as file:
+        for _ in range(minutes):
+            envelope = np.abs(np.repeat(random.normal(0, 0.1, 600), SOUND_RATE // 10))
+            file.write(envelope * np.sin(np.cumsum(random.normal(0.2, 0.2, envelope.size))))
+
+
 def measure(command: list[str]) -> tuple[float, float]:
     """Run a command; its peak resident memory in GiB and its seconds."""
     begin = time.perf_counter()
@@ -53,16 +66,20 @@ def measure(command: list[str]) -> tuple[float, float]:
     return usage.ru_maxrss / PER_GIB, time.perf_counter() - begin
 
 
-def run(folder: Path, side: int, extra: list[str]) -> float:
-    """Encode and decode; the larger of the two peaks in GiB."""
-    # A new process starts with the peak of the one that made it: the picture is made elsewhere.
-    source, coded, back = (folder / name for name in ("picture.png", "picture.ncd", "back.png"))
-    subprocess.run([sys.executable, __file__, "--make", source, "--side", str(side)], check=True)
+def run(folder: Path, source: str, size: tuple[str, int], extra: list[str]) -> float:
+    """Encode and decode what is made as `source`; the larger of the two peaks in GiB."""
+    # A new process starts with the peak of the one that made it: the input is made elsewhere.
+    path, coded, back = folder / source, folder / "coded.ncd", folder / f"back-{source}"
+    option, number = size
+    making = [sys.executable, __file__, "--make", str(path), option, str(number)]
+    subprocess.run(making, check=True)
     peaks = []
-    for verb, paths in (("encode", (source, coded)), ("decode", (coded, back))):
-        words = [verb, str(paths[0]), "-o", str(paths[1]), *extra]
+    for verb, paths in (("encode", (path, coded)), ("decode", (coded, back))):
+        words = [verb, str(paths[0]), "-f", "-o", str(paths[1]), *extra]
         peak, seconds = measure([*COMMAND, *words])
-        print(f"{verb} {side}x{side}: {peak:.2f} GiB, {seconds:.1f} s", flush=True)
+        print(
+            f"{verb} {source}, {option[2:]} {number}: {peak:.2f} GiB, {seconds:.1f} s", flush=True
+        )
         peaks.append(peak)
     return max(peaks)
 
@@ -71,14 +88,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--side", type=int, default=10_000, help="pixels a side [10000]")
     parser.add_argument("--threads", type=int, help="processor threads")
-    parser.add_argument("--make", type=Path, metavar="PNG", help="only write the picture")
+    parser.add_argument("--minutes", type=int, default=60, help="minutes of sound [60]")
+    parser.add_argument("--make", type=Path, metavar="FILE", help="only write a .png or .wav")
     options = parser.parse_args()
     if options.make:
-        make(options.make, options.side)
+        if options.make.suffix == ".wav":
+            make_sound(options.make, options.minutes)
+        else:
+            make(options.make, options.side)
         return
     extra = ["--threads", str(options.threads)] if options.threads else []
+    cases = (
+        ("picture.png", ("--side", options.side)),
+        ("sound.wav", ("--minutes", options.minutes)),
+    )
     with tempfile.TemporaryDirectory() as folder:
-        peak = run(Path(folder), options.side, extra)
+        peak = max(run(Path(folder), *case, extra) for case in cases if case[1][1])
     if peak > GOAL:
         raise SystemExit(f"{peak:.2f} GiB is more than the goal, {GOAL} GiB")
 

@@ -18,6 +18,8 @@ README = (ROOT / "README.md").read_text()
 SET_UP = "python3 -m venv .venv && .venv/bin/pip install "
 COMMAND = ".venv/bin/ncodec"
 
+VERBS = {"encode", "decode", "info", "test", "trim", "codecs", "doctor"}
+
 
 def blocks(language: str) -> list[str]:
     """The fenced blocks of one language."""
@@ -66,15 +68,18 @@ def test_the_main_command_codes_a_real_picture_twice_over(clone: Path) -> None:
 def test_every_command_works_in_turn(capsys: pytest.CaptureFixture[str]) -> None:
     apart = {"train", "eval", "report"}
     lines = [words[1:] for words in commands() if words[0] == "ncodec" and words[1] not in apart]
-    assert {line[0] for line in lines} == {"encode", "decode", "info", "test", "codecs", "doctor"}
+    assert {line[0] for line in lines} == VERBS
     for line in lines:
         assert run(line) == 0, (line, capsys.readouterr().err)
-    assert {"cat.ncd", "cat.png", "corner.png"} < {path.name for path in Path().iterdir()}
+    assert {"cat.ncd", "cat.png", "corner.png", "voice.wav", "small.ncd"} < {
+        path.name for path in Path().iterdir()
+    }
     assert Path("encoded/chelsea.ncd").is_file()
+    assert Path("encoded/kerstin.ncd").is_file()
 
 
 def test_codecs_are_compared_as_it_says(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    shutil.copytree(clone / "examples", "photos", ignore=shutil.ignore_patterns("*.md"))
+    shutil.copytree(clone / "examples", "photos", ignore=shutil.ignore_patterns("*.md", "*.ogg"))
     first, second = (words[1:] for words in commands() if words[1] in ("eval", "report"))
     assert run(first) == 0, capsys.readouterr().err
     assert [path.name for path in Path("report").glob("*.json")] == ["results.json"]
@@ -109,7 +114,10 @@ def test_the_training_command_is_understood(clone: Path, monkeypatch: pytest.Mon
 def test_the_python_runs_as_it_stands(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (code,) = blocks("python")
     exec(compile(code, "README.md", "exec"), {})
-    assert capsys.readouterr().out.startswith("hyperprior 451 300 0.")
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0].startswith("hyperprior 451 300 0.")
+    assert shown[1].startswith("(")
+    assert shown[1].endswith(", 1) 16000 True")
     assert (clone / "kitten.ncd").stat().st_size <= 8000
     assert (clone / "kitten.png").is_file()
 

@@ -17,7 +17,7 @@ from ncodec.codecs.grvq_counts import SILENT, VARIED
 from ncodec.codecs.grvq_decoding import Decoding
 from ncodec.codecs.grvq_file import CeilingSearch, Writer
 from ncodec.codecs.grvq_frames import Analysed, Frames, price_of, quality_of
-from ncodec.codecs.grvq_gains import SilenceDetector
+from ncodec.codecs.grvq_gains import SilenceDetector, loudness
 from ncodec.codecs.grvq_indices import IndexCoder
 from ncodec.codecs.grvq_layout import MEANING, Plan, Timing, check_length
 from ncodec.codecs.grvq_networks import Analyser, Networks
@@ -94,7 +94,8 @@ class GrvqCodec:
             latent = analyser.step(samples)
             found = self.quantiser.quantise(latent.reshape(-1, latent.shape[-1]))
             paths = found.paths.reshape(*most.shape, *found.paths.shape[1:])
-            yield Analysed(paths, most, found.errors.reshape(*most.shape, CODEBOOKS + 1))
+            errors = found.errors.reshape(*most.shape, CODEBOOKS + 1)
+            yield Analysed(paths, most, errors * loudness(samples)[..., None])
 
     def decompress(
         self,

@@ -31,7 +31,7 @@ class Analysed:
     Attributes:
         paths: [C, T, 2, 6, 6], see `ncodec.codecs.grvq_quantiser`.
         most: uint8 [C, T], the most codebooks that a frame may get; 0 is silent.
-        errors: float32 [C, T, 13], what is left with so many.
+        errors: float32 [C, T, 13], what is left with so many, as far as it matters.
     """
 
     paths: Paths

@@ -8,10 +8,26 @@ from ncodec.media.level import HEARD
 
 REACH = 4
 """What a frame decodes to lies up to three frames back in the input; one more is for the fade."""
+SPEECH, FAINTEST, WEIGHT = 10**-2.6, 1e-9, 0.2
+"""Power of gained speech, what is added to all power, and what that is raised to as a weight."""
 PLAYED, FADE = 6, 15
 """Lost frames that are played as the network imagines them, and over how many more they fade."""
 
 Flags = NDArray[np.bool_]
+
+
+def loudness(samples: Single) -> Single:
+    """How much the errors of frames count, [C, T], of gained samples [C, 320 T]; near 1 for speech.
+
+    Quiet frames count less: in comparisons at equal rates that raised PESQ and STOI most below
+    2 kbit/s.
+    """
+    power = np.square(samples, dtype=np.float64).reshape(len(samples), -1, FRAME).mean(axis=2)
+    smooth = power.copy()
+    smooth[:, 1:] += power[:, :-1]
+    smooth[:, :-1] += power[:, 1:]
+    weights: Single = ((smooth / 3 + FAINTEST) / SPEECH).astype(np.float32) ** WEIGHT
+    return weights
 
 
 class SilenceDetector:

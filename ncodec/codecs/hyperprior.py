@@ -8,7 +8,7 @@ from torch import Tensor
 from ncodec.codecs.hyperprior_latents import MEANING, LatentCoder
 from ncodec.codecs.tiled_picture import TiledPictureCodec
 from ncodec.codecs.weights import load_module, read_verified
-from ncodec.models.blocks import lay_out, narrow
+from ncodec.models.blocks import lay_out, narrow, narrow_weights
 from ncodec.models.hyperprior import STRIDE, Hyperprior
 
 
@@ -31,12 +31,13 @@ class HyperpriorCodec(TiledPictureCodec):
         load_module(self.model, arrays, "model/")
         self.model.to(self.device)
         lay_out(self.model, torch.channels_last)
+        for part in (self.model.analysis, self.model.hyper_analysis, self.model.synthesis):
+            narrow_weights(part, self.device)
         self.model.eval().requires_grad_(False)
         self.latents = LatentCoder(self.model, arrays, self.device)
 
     def analysis(self, planes: Tensor) -> Tensor:
         """See `TiledPictureCodec.analysis`."""
-        planes = planes.contiguous(memory_format=torch.channels_last)
         with narrow(self.device):
             y: Tensor = self.model.analysis(planes, self.model.spread)
         return y

@@ -13,14 +13,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ncodec.codecs.checkerboard import Checkerboard, as_columns, as_rows, checkerboard
-from ncodec.codecs.hyperprior_scales import ScaleIndexes, TileScales
+from ncodec.codecs.hyperprior_scales import Residual, ScaleIndexes, TileScales, nonzero
 from ncodec.codecs.rate_steps import KNOT_STEPS, RATE_STEPS, interpolate
 from ncodec.codecs.rounding import Rounding
 from ncodec.codecs.weights import Arrays, array
 from ncodec.entropy import Decoder, Encoder, Tables
 from ncodec.errors import EntropyDesyncError, ModelMismatchError
 from ncodec.models.blocks import bias_of, narrow
-from ncodec.models.hyperprior import HYPER, HYPER_STRIDE, LATENTS, STRIDE, Hyperprior
+from ncodec.models.hyperprior import (
+    HYPER,
+    HYPER_STRIDE,
+    LATENTS,
+    STRIDE,
+    Hyperprior,
+)
 from ncodec.models.rates import KNOTS, SCALES
 from ncodec.models.transforms import cross
 
@@ -68,55 +74,51 @@ class LatentCoder:
         rows, mean = scales.anchors(), self._anchor_means(features, board)
         anchors = self._quantise((board.anchors(y) - mean) * gain, rows)
         known = self._points(anchors, rows) / gain + mean
-        other_rows, mean = scales.others(anchors.int()), self._other_means(features, known, board)
+        other_rows, mean = scales.others(anchors), self._other_means(features, known, board)
         others = self._quantise((board.others(y) - mean) * gain, other_rows)
-        symbols = Symbols(hyper, _symbols(anchors), _symbols(others))
+        symbols = Symbols(hyper, anchors.symbols(), others.symbols())
         return self._written(symbols, rows, other_rows, step), symbols
 
     def _written(self, symbols: Symbols, rows: Tensor, other_rows: Tensor, step: int) -> bytes:
         encoder = Encoder()
         hyper_rows = self._hyper_rows(symbols.hyper.shape, step)
         encoder.encode(symbols.hyper, hyper_rows, self.hyper_tables)
-        encoder.encode(symbols.anchors, _rows(rows), self.tables)
-        encoder.encode(symbols.others, _rows(other_rows), self.tables)
+        encoder.encode(symbols.anchors, rows.numpy(), self.tables)
+        encoder.encode(symbols.others, other_rows.numpy(), self.tables)
         return encoder.finish()
 
     def decode_symbols(self, payload: bytes, height: int, width: int, step: int) -> Symbols:
         """Payload -> symbols of an h x w latent. Integers only; raises `BitstreamError`s."""
-        return self._decode_symbols(payload, height, width, step)[0]
+        found = self._decode_symbols(payload, height, width, step)
+        return Symbols(found.hyper, found.anchors.symbols(), found.others.symbols())
 
     def decode(self, payload: bytes, height: int, width: int, step: int) -> Tensor:
         """Payload -> dequantised latent [1, M, h, w] on the device."""
-        symbols, rows, other_rows = self._decode_symbols(payload, height, width, step)
+        read = self._decode_symbols(payload, height, width, step)
         board, gain = checkerboard(height, width, self.device), self._gain(step)
-        features = self._features(self._fixed_point(symbols.hyper, step), board)
-        points = self._points(_values(symbols.anchors), rows)
+        features = self._features(self._fixed_point(read.hyper, step), board)
+        points = self._points(read.anchors, read.rows)
         anchors = points / gain + self._anchor_means(features, board)
-        points = self._points(_values(symbols.others), other_rows)
+        points = self._points(read.others, read.other_rows)
         others = points / gain + self._other_means(features, anchors, board)
         return board.place(anchors, others)
 
-    def _decode_symbols(
-        self, payload: bytes, height: int, width: int, step: int
-    ) -> tuple[Symbols, Tensor, Tensor]:
-        """The symbols, and the scale indexes of anchors and others."""
+    def _decode_symbols(self, payload: bytes, height: int, width: int, step: int) -> "_Read":
         decoder = Decoder(payload)
         found = self._read(decoder, height, width, step)
         decoder.finish()
         return found
 
-    def _read(
-        self, decoder: Decoder, height: int, width: int, step: int
-    ) -> tuple[Symbols, Tensor, Tensor]:
+    def _read(self, decoder: Decoder, height: int, width: int, step: int) -> "_Read":
         unit = HYPER_STRIDE // STRIDE
         shape = (HYPER, -(-height // unit), -(-width // unit))
         hyper = decoder.decode(self._hyper_rows(shape, step), self.hyper_tables)
         scales = self._scales(self._fixed_point(hyper, step), step, height, width)
         rows = scales.anchors()
-        anchors = decoder.decode(_rows(rows), self.tables)
-        other_rows = scales.others(as_columns(torch.from_numpy(anchors)))
-        others = decoder.decode(_rows(other_rows), self.tables)
-        return Symbols(hyper, anchors, others), rows, other_rows
+        anchors = Residual.of(decoder.decode(rows.numpy(), self.tables))
+        other_rows = scales.others(anchors)
+        others = Residual.of(decoder.decode(other_rows.numpy(), self.tables))
+        return _Read(hyper, anchors, others, rows, other_rows)
 
     def empty(self, height: int, width: int) -> Tensor:
         """A latent of zeros [1, M, h, w], in place of one that is lost."""
@@ -178,28 +180,23 @@ class LatentCoder:
         rows = (knot * HYPER + np.arange(HYPER)).astype(np.uint16)
         return np.ascontiguousarray(np.broadcast_to(rows[:, None, None], shape))
 
-    def _quantise(self, value: Tensor, rows: Tensor) -> Tensor:
+    def _quantise(self, value: Tensor, rows: Tensor) -> Residual:
         """Round [1, M, n, 1] to integers, downwards where the bits saved are worth the error."""
-        return as_columns(self.rounding.quantise(as_rows(value.cpu()), as_rows(rows)))
+        flat = self.rounding.quantise(as_rows(value.cpu()), rows).flatten()
+        return Residual(flat, nonzero(flat), value.shape[1])
 
-    def _points(self, residual: Tensor, rows: Tensor) -> Tensor:
+    def _points(self, residual: Residual, rows: Tensor) -> Tensor:
         """Reconstruction points of integer residuals: nearer to zero, where the mass is."""
-        points = self.rounding.points(as_rows(residual), as_rows(rows))
-        return as_columns(points).to(self.device)
+        whole = residual.flat.reshape(-1, residual.channels)
+        return as_columns(self.rounding.points(whole, rows)).to(self.device)
 
 
-def _symbols(residual: Tensor) -> NDArray[np.int32]:
-    """Integer-valued floats [1, M, n, 1] -> symbols [n, M]."""
-    symbols: NDArray[np.int32] = as_rows(residual).numpy().astype(np.int32)
-    return symbols
+@dataclass(frozen=True)
+class _Read:
+    """What a payload held, and the scale indexes [n, M] of both halves."""
 
-
-def _values(symbols: NDArray[np.int32]) -> Tensor:
-    """Symbols [n, M] -> floats [1, M, n, 1]."""
-    return as_columns(torch.from_numpy(symbols)).float()
-
-
-def _rows(indexes: Tensor) -> NDArray[np.uint8]:
-    """Scale indexes [1, M, n, 1] -> table rows [n, M]."""
-    rows: NDArray[np.uint8] = as_rows(indexes.to(torch.uint8)).contiguous().numpy()
-    return rows
+    hyper: NDArray[np.int32]
+    anchors: Residual
+    others: Residual
+    rows: Tensor
+    other_rows: Tensor

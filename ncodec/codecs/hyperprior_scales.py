@@ -4,8 +4,11 @@ Four exact networks, twins of the layers of `ScalePrior`, give every latent its 
 the hyperlatent for the anchors, and for the other half also from the anchors' symbols.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ncodec.codecs.checkerboard import Checkerboard, as_columns, as_rows
@@ -30,6 +33,37 @@ NETWORKS = {
 """The exact networks, with the channels that enter and leave them."""
 
 
+@dataclass(frozen=True)
+class Residual:
+    """The whole numbers of half a latent, most of them 0, on the CPU.
+
+    Attributes:
+        flat: float32 [n M], position after position.
+        places: where `flat` is not 0, int64.
+        channels: M.
+    """
+
+    flat: Tensor
+    places: Tensor
+    channels: int
+
+    @classmethod
+    def of(cls, symbols: NDArray[np.int32]) -> "Residual":
+        """Of symbols [n, M]."""
+        flat = torch.from_numpy(symbols).float().flatten()
+        return cls(flat, nonzero(flat), symbols.shape[1])
+
+    def symbols(self) -> NDArray[np.int32]:
+        """The integers [n, M]."""
+        whole: NDArray[np.int32] = self.flat.numpy().astype(np.int32)
+        return whole.reshape(-1, self.channels)
+
+
+def nonzero(flat: Tensor) -> Tensor:
+    """Where a tensor [N] is not 0; numpy finds that twice as fast as torch."""
+    return torch.from_numpy(np.flatnonzero(flat.numpy() != 0))
+
+
 class ScaleIndexes:
     """The exact networks and tables of one weights file."""
 
@@ -46,18 +80,18 @@ class ScaleIndexes:
         level = array(arrays, "entropy/level", np.int32, (LEVELS,))
         if level[0] != 0 or level.min() < 0 or level.max() > self.networks["around"].input_bound:
             raise ModelMismatchError("weights: a level is outside of what its network takes")
-        self.level = torch.from_numpy(level.copy())
+        self.level = torch.from_numpy(level.astype(np.float64))
 
     def of_tile(self, fixed: Tensor, step: int, board: Checkerboard) -> "TileScales":
         """The indexes of a tile, from hyperlatents in 64ths: int64 [1, N, ., .]."""
         height, width = board.size
-        features = self.networks["trunk"](fixed)[:, :, :height, :width].int()
-        offset = interpolate(self.offset, step) + INDEX_FRACTION // 2
+        features = self.networks["trunk"](fixed)[:, :, :height, :width]
+        offset = (interpolate(self.offset, step) + INDEX_FRACTION // 2).astype(np.float64)
         return TileScales(self, features, torch.from_numpy(offset)[:, None, None], board)
 
 
 class TileScales:
-    """Scale indexes 0..63 of one tile's latents, as integers [1, M, n, 1] on the CPU."""
+    """Scale indexes 0..63 of one tile's latents, uint8 [n, M] on the CPU."""
 
     def __init__(
         self, scales: ScaleIndexes, features: Tensor, offset: Tensor, board: Checkerboard
@@ -69,20 +103,21 @@ class TileScales:
         """Indexes of the anchors."""
         return self._index(self._networks["anchors"](self._board.anchors(self._features)))
 
-    def others(self, anchors: Tensor) -> Tensor:
-        """Indexes of the other half, given the anchors' symbols, int32 [1, M, n, 1]."""
+    def others(self, anchors: Residual) -> Tensor:
+        """Indexes of the other half, given the anchors' symbols."""
         features = self._board.others(self._features)
         around = self._board.gather(self._networks["around"](self._levels(anchors)))
         hidden = (around + self._networks["here"](features)).clamp_(0, MAX_ACTIVATION)
         return self._index(self._networks["others"](torch.cat([features, hidden], 1)))
 
-    def _levels(self, anchors: Tensor) -> Tensor:
-        """Levels of symbols [1, M, n, 1]; most are 0, and so are their levels."""
-        symbols = as_rows(anchors).flatten()
-        levels, some = torch.zeros_like(symbols), symbols.nonzero()[:, 0]
-        levels[some] = self._level[symbols[some].abs().clamp_(max=LEVELS - 1).long()]
-        return as_columns(levels.reshape(-1, anchors.shape[1]))
+    def _levels(self, anchors: Residual) -> Tensor:
+        """Levels of symbols, whole numbers [1, M, n, 1]; 0 for symbols that are 0, the most."""
+        levels = torch.zeros_like(anchors.flat, dtype=torch.float64)
+        magnitude = anchors.flat[anchors.places].abs().clamp_(max=LEVELS - 1)
+        levels[anchors.places] = self._level[magnitude.long()]
+        return as_columns(levels.reshape(-1, anchors.channels))
 
     def _index(self, fine: Tensor) -> Tensor:
-        shift = INDEX_FRACTION.bit_length() - 1
-        return ((fine + self._offset) >> shift).clamp_(0, SCALES - 1)
+        # Dividing by a power of two is exact, and truncation of what is not negative rounds down.
+        index = (fine + self._offset).div_(INDEX_FRACTION).clamp_(0, SCALES - 1)
+        return as_rows(index).to(torch.uint8)

@@ -65,6 +65,15 @@ BUILT_IN = {
         (WEIGHTS / "hyperprior.safetensors",),
         "variable-rate mean-scale hyperprior, 0.1 to 2 bpp",
     ),
+    "grvq": CodecEntry(
+        "grvq",
+        2,
+        "audio",
+        "ncodec.codecs.grvq:GrvqCodec",
+        (WEIGHTS / "grvq.safetensors",),
+        "group-residual vector quantisation of speech and sound, 0.5 to 6 kbit/s",
+        trim="ncodec.codecs.grvq_trim:trim",
+    ),
     "walloc": CodecEntry(
         "walloc",
         3,

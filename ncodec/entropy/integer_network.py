@@ -1,10 +1,11 @@
 """Convolutional networks in exact integer arithmetic: the same integers on every machine.
 
 What chooses the decoder's tables must not depend on rounding. Weights and activations are
-integers of 16 bits, carried in float64 matrix products whose sums stay below 2**53: such sums are
-exact in any order, so threads, batch size and libraries cannot change the result. Requantisation
-follows Ballé, Johnston and Minnen, "Integer networks for data compression with latent-variable
-models" (2019), with a 15-bit multiplier a channel and one shift a layer.
+integers of 16 bits, carried in float64 matrix products. The layer's multiplier and shift are folded
+into its weights: every term is then a multiple of 2**-shift, and sums stay below 2**(53 - shift).
+Such sums are exact in any order, so threads, batch size and libraries cannot change the result.
+Requantisation follows Ballé, Johnston and Minnen, "Integer networks for data compression with
+latent-variable models" (2019), with a 15-bit multiplier a channel and one shift a layer.
 """
 
 import hashlib
@@ -90,17 +91,18 @@ class IntegerNetwork:
         self._probe_sha256 = self._run_probe() if probe_sha256 is None else probe_sha256
 
     def __call__(self, latent: torch.Tensor) -> torch.Tensor:
-        """The network's output: int64 `[B, C_out, H_out, W_out]` on the CPU.
+        """The network's output: whole numbers, float64 `[B, C_out, H_out, W_out]` on the CPU.
 
         Args:
-            latent: integers `[B, C, H, W]` on any device; clamped to the input bound.
+            latent: whole numbers `[B, C, H, W]` on any device, of an integer type or float64;
+                clamped to the input bound. It runs fastest with channels last in memory.
 
         Raises:
-            InputError: the tensor has another shape, or is not of an integer type.
+            InputError: the tensor has another shape or type.
         """
-        if latent.ndim != 4 or latent.shape[1] != self.input_channels or not _is_integer(latent):
+        if latent.ndim != 4 or latent.shape[1] != self.input_channels or not _is_whole(latent):
             raise InputError(
-                f"{latent.dtype} {tuple(latent.shape)} where integers "
+                f"{latent.dtype} {tuple(latent.shape)} where whole numbers "
                 f"[B, {self.input_channels}, H, W] are needed"
             )
         x = self._clamped(latent)
@@ -184,38 +186,41 @@ class IntegerNetwork:
         return hasher.digest()
 
     def _clamped(self, latent: torch.Tensor) -> torch.Tensor:
-        wide = latent.dtype if latent.dtype == torch.int64 else torch.int32
-        return latent.detach().to("cpu", wide).clamp(-self.input_bound, self.input_bound)
+        wide = latent.detach().to("cpu", torch.float64)
+        return wide.clamp(-self.input_bound, self.input_bound)
 
 
 class _Step:
     """One layer, ready to run."""
 
     def __init__(self, layer: IntegerLayer) -> None:
-        """Turn the arrays into tensors, the weight split into its taps."""
-        taps = layer.weight.transpose(2, 3, 0, 1).astype(np.float64)
+        """Turn the arrays into tensors: taps [k, k, in, out] and a bias that rounds as well."""
+        factor = layer.multiplier * 2.0**-layer.shift
+        taps = layer.weight.transpose(2, 3, 1, 0) * factor
         self.taps = torch.from_numpy(np.ascontiguousarray(taps))
-        self.bias = torch.from_numpy(layer.bias.copy())[:, None, None]
-        self.multiplier = torch.from_numpy(layer.multiplier.astype(np.int64))[:, None, None]
+        self.bias = torch.from_numpy(layer.bias * factor + 0.5)
         self.layer = layer
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        layer = self.layer
-        scaled = (self._convolve(x) + self.bias).mul_(self.multiplier)
-        out = scaled.add_(1 << (layer.shift - 1)) >> layer.shift
-        out = out.clamp_(layer.low, layer.high)
-        return F.pixel_shuffle(out, 2) if layer.shuffle else out
+        batch, _, height, width = x.shape
+        out = self._convolve(x.permute(0, 2, 3, 1)).floor_()
+        out = out.clamp_(self.layer.low, self.layer.high)
+        out = out.reshape(batch, height, width, len(self.bias)).permute(0, 3, 1, 2)
+        return F.pixel_shuffle(out, 2) if self.layer.shuffle else out
 
     def _convolve(self, x: torch.Tensor) -> torch.Tensor:
-        """One matrix product a tap: plain sums only, and no buffer of unfolded inputs."""
-        size, (h, w) = self.taps.shape[0], x.shape[2:]
-        padded = F.pad(x.double(), [size // 2] * 4)
-        total = padded.new_zeros(len(x), self.taps.shape[2], h * w)
+        """Channels last [B, H, W, in] -> rows [B H W, out].
+
+        One matrix product a tap: plain sums only, and no buffer of unfolded inputs.
+        """
+        size, (height, width, channels) = len(self.taps), x.shape[1:]
+        padded = F.pad(x, [0, 0, *[size // 2] * 4])
+        total = self.bias.repeat(x.shape[:3].numel(), 1)
         for dy in range(size):
             for dx in range(size):
-                window = padded[:, :, dy : dy + h, dx : dx + w].flatten(2)
-                total += self.taps[dy, dx] @ window
-        return total.to(torch.int64).reshape(len(x), self.taps.shape[2], h, w)
+                window = padded[:, dy : dy + height, dx : dx + width]
+                total.addmm_(window.reshape(len(total), channels), self.taps[dy, dx])
+        return total
 
 
 def quantise_network(
@@ -247,12 +252,13 @@ def quantise_network(
         ModelMismatchError: the result would not be exact.
     """
     peaks = _activation_peaks(float_layers, calibration)
+    bounds = [input_bound, *[MAX_ACTIVATION] * (len(float_layers) - 1)]
     scales = [1.0, *(MAX_ACTIVATION / (head_room * peak) for peak in peaks[:-1]), output_scale]
     layers = []
     for i, (weight, bias, shuffle) in enumerate(float_layers):
         last = i == len(float_layers) - 1
         clamp = (low, high) if last else (0, MAX_ACTIVATION)
-        arrays = _quantised(_numpy(weight), _numpy(bias), scales[i], scales[i + 1])
+        arrays = _quantised(_numpy(weight), _numpy(bias), scales[i], scales[i + 1], bounds[i])
         layers.append(IntegerLayer(*arrays, shuffle, *clamp))
     return IntegerNetwork(layers, input_bound)
 
@@ -282,17 +288,23 @@ def quantise_activations(
 
 
 def _quantised(
-    weight: NDArray[np.float64], bias: NDArray[np.float64], scale_in: float, scale_out: float
+    weight: NDArray[np.float64],
+    bias: NDArray[np.float64],
+    scale_in: float,
+    scale_out: float,
+    bound: int,
 ) -> tuple[NDArray[np.int16], NDArray[np.int64], NDArray[np.int32], int]:
     """Integer weight, bias, multiplier and shift for inputs and outputs in given steps per unit.
 
     The multiplier is rounded up first and the weight's scale then follows from it, so that only
-    the weight's own rounding is an error.
+    the weight's own rounding is an error. `bound` is the largest input; no output times 2**shift
+    comes near 2**53.
     """
+    reach = (np.abs(weight).sum(axis=(1, 2, 3)) * bound / scale_in + np.abs(bias)) * scale_out
     peak = np.abs(weight).max(axis=(1, 2, 3))
     smallest = peak / MAX_WEIGHT * (scale_out / scale_in)
     with np.errstate(divide="ignore"):  # all weights 0: any shift will do
-        shift = int(min(np.floor(np.log2(MAX_MULTIPLIER / smallest.max())), 32))
+        shift = int(min(np.log2(MAX_MULTIPLIER / smallest.max()), 32, 52 - np.log2(reach.max())))
     multiplier = np.maximum(np.ceil(smallest * 2.0**shift), 1)
     scale = 2.0**shift / multiplier * (scale_out / scale_in)
     steps = np.rint(weight * scale[:, None, None, None])
@@ -354,12 +366,12 @@ def _check_settings(layer: IntegerLayer, name: str, *, last: bool) -> None:
 
 
 def _check_exact(layer: IntegerLayer, name: str, largest: int) -> None:
-    """Prove that no sum leaves the integers that float64 and int64 hold."""
+    """Prove that no sum leaves the whole numbers that float64 holds."""
     norms = np.abs(layer.weight.astype(np.int64)).sum(axis=(1, 2, 3)).tolist()
     bounds = [largest * n + abs(b) for n, b in zip(norms, layer.bias.tolist(), strict=True)]
     products = [b * m for b, m in zip(bounds, layer.multiplier.tolist(), strict=True)]
-    if max(bounds) >= 1 << 53 or max(products) + (1 << layer.shift) >= 1 << 63:
-        raise ModelMismatchError(f"{name}: sums may reach {max(bounds)}: not exact")
+    if max(products) + (1 << layer.shift) >= 1 << 53:
+        raise ModelMismatchError(f"{name}: sums may reach {max(products)}: not exact")
 
 
 def _settings(layer: IntegerLayer) -> list[int]:
@@ -375,8 +387,9 @@ def _typed(
     return array
 
 
-def _is_integer(tensor: torch.Tensor) -> bool:
-    return tensor.dtype in (torch.int8, torch.uint8, torch.int16, torch.int32, torch.int64)
+def _is_whole(tensor: torch.Tensor) -> bool:
+    integers = (torch.int8, torch.uint8, torch.int16, torch.int32, torch.int64)
+    return tensor.dtype in (*integers, torch.float64)
 
 
 def _numpy(tensor: torch.Tensor) -> NDArray[np.float64]:

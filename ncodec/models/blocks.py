@@ -91,6 +91,14 @@ def narrow(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=matrix_tiles(device))
 
 
+def narrow_weights(module: nn.Module, device: torch.device) -> None:
+    """Round the convolutions of a module that runs within `narrow` once, not at every call."""
+    if matrix_tiles(device):
+        for layer in module.modules():
+            if isinstance(layer, nn.Conv2d):
+                layer.to(torch.bfloat16)
+
+
 def round_through(x: Tensor) -> Tensor:
     """Round, with the gradient of the identity (straight-through estimator)."""
     return x + (x.round() - x).detach()

@@ -20,7 +20,7 @@ class CausalBlock(nn.Module):
         self.narrow = nn.Linear(hidden, channels)
         self.channels, self.dilation = channels, dilation
         with torch.no_grad():
-            self.narrow.weight.mul_(0.3)
+            self.narrow.weight.mul_(0.1)
 
     def initial_state(self, batch: int) -> Tensor:
         """The normalised frames before the start: zeros [B, 2 dilation, C]."""

@@ -2,7 +2,8 @@
 
 After Yang et al., "HiFi-Codec: Group-residual Vector quantization for High Fidelity Audio Codec"
 (2023) for the quantiser and Siuzdak, "Vocos" (2023) for the decoder that makes spectra; both
-without any layer at the rate of samples. Everything is causal.
+without any layer at the rate of samples. Everything is causal. Nothing is normalised on the way
+from the input to the output, so that training can start from a linear transform.
 """
 
 from typing import NamedTuple
@@ -29,6 +30,9 @@ ENCODER_DILATIONS = (1, 2, 4)
 DECODER_DILATIONS = (1, 2, 4, 1, 2)
 HOPS = 2
 """Spectra a latent frame."""
+TAPS = 3
+"""Latent frames that enter the decoder together. What it makes lies one or two frames back, so that
+a single one would leave the linear path from the input to the output without what it needs."""
 
 States = tuple[Tensor, ...]
 
@@ -41,8 +45,9 @@ class EncoderState(NamedTuple):
 
 
 class DecoderState(NamedTuple):
-    """What the decoder keeps between blocks: frames of each block of layers, and the overlap."""
+    """What the decoder keeps between blocks: latents, frames of each block of layers, overlap."""
 
+    latents: Tensor
     layers: States
     overlap: Tensor
 
@@ -55,7 +60,6 @@ class Encoder(nn.Module):
         self.analysis = Analysis()
         self.enter = nn.Linear(HOPS * 3 * BINS, CHANNELS)
         self.stack = CausalStack(CHANNELS, HIDDEN, ENCODER_DILATIONS)
-        self.norm = nn.LayerNorm(CHANNELS)
         self.leave = nn.Linear(CHANNELS, LATENT)
 
     def initial_state(self, batch: int = 1) -> EncoderState:
@@ -68,7 +72,7 @@ class Encoder(nn.Module):
         features = torch.cat(compress(spectrum), 2)
         x = self.enter(features.reshape(len(samples), -1, HOPS * 3 * BINS)).type_as(samples)
         x, layers = self.stack(x, state.layers)
-        return self.leave(self.norm(x)).type_as(samples), EncoderState(kept, layers)
+        return self.leave(x).type_as(samples), EncoderState(kept, layers)
 
     def forward(self, samples: Tensor) -> Tensor:
         """A whole sound [B, 320 T] -> latent [B, T, LATENT]."""
@@ -80,16 +84,17 @@ class Decoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.enter = nn.Linear(LATENT, CHANNELS)
-        self.count = nn.Embedding(CODEBOOKS + 1, CHANNELS)
+        self.count = nn.Embedding(CODEBOOKS + 1, LATENT)
+        self.enter = nn.Linear(TAPS * LATENT, CHANNELS)
         self.stack = CausalStack(CHANNELS, HIDDEN, DECODER_DILATIONS)
-        self.norm = nn.LayerNorm(CHANNELS)
         self.leave = nn.Linear(CHANNELS, HOPS * 3 * BINS)
         self.synthesis = Synthesis()
 
     def initial_state(self, batch: int = 1) -> DecoderState:
         """The state before the first frame."""
-        return DecoderState(self.stack.initial_state(batch), self.synthesis.initial_state(batch))
+        latents = self.count.weight.new_zeros(batch, TAPS - 1, LATENT)
+        layers, overlap = self.stack.initial_state(batch), self.synthesis.initial_state(batch)
+        return DecoderState(latents, layers, overlap)
 
     def step(
         self, quantised: Tensor, counts: Tensor, state: DecoderState
@@ -98,11 +103,11 @@ class Decoder(nn.Module):
 
         `counts` int [B, T] says how many codebooks each frame has; 0 is a lost frame.
         """
-        x = self.enter(quantised).float() + self.count(counts)
-        x, layers = self.stack(x, state.layers)
-        made = self.leave(self.norm(x)).float().reshape(len(x), -1, 3, BINS)
+        latents = torch.cat((state.latents, quantised + self.count(counts)), 1)
+        x, layers = self.stack(self.enter(neighbours(latents)).float(), state.layers)
+        made = self.leave(x).float().reshape(len(x), -1, 3, BINS)
         samples, overlap = self.synthesis(spectrum(made), state.overlap)
-        return samples, DecoderState(layers, overlap)
+        return samples, DecoderState(latents[:, 1 - TAPS :], layers, overlap)
 
     def forward(self, quantised: Tensor, counts: Tensor) -> Tensor:
         """A whole latent -> samples."""
@@ -120,6 +125,12 @@ class Grvq(nn.Module):
         self.encoder = Encoder()
         self.quantiser = GroupResidualQuantiser(GROUPS, LAYERS, ENTRIES, GROUP_SIZE)
         self.decoder = Decoder()
+
+
+def neighbours(latents: Tensor) -> Tensor:
+    """Each frame after the first two, with the two before it: [B, T + 2, C] -> [B, T, 3 C]."""
+    length = latents.shape[1] - TAPS + 1
+    return torch.cat([latents[:, i : i + length] for i in range(TAPS)], 2)
 
 
 def spectrum(made: Tensor) -> Tensor:

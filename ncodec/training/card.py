@@ -27,7 +27,7 @@ def write_card(
 
     `weights` is the metadata of the weights file. Sources and licences come from a table with the
     columns `source` and `licence`, named like the data folder with the suffix `.csv`, if there is
-    one. Curves on test pictures are added by hand, from `benchmarks/rate_distortion.py`.
+    one. Curves on test pictures are added by hand, from `ncodec eval`.
     """
     hours = counters["seconds"] / 3600
     parts = [

@@ -58,7 +58,7 @@ def export(model: Grvq, data: SoundCrops, path: Path) -> dict[str, Any]:
 
 
 def centre(model: Grvq) -> None:
-    """Move what all latents have in common out of the codewords, into the networks' biases.
+    """Move what all latents have in common out of the codewords, into the networks.
 
     Decoded sounds stay the same. Integer codewords become finer, and the integer sums that the
     contexts read do not saturate.
@@ -70,12 +70,9 @@ def centre(model: Grvq) -> None:
     quantiser.codebooks[first] -= offset[:, None]
     quantiser.sums[first] -= offset[:, None] * quantiser.usage[first, :, None]
     model.encoder.leave.bias.sub_(offset.flatten())
-    parts = decoder.enter.weight.reshape(-1, quantiser.groups, quantiser.size)
-    shifts = torch.einsum("cgd,gd->gc", parts, offset)
-    decoder.enter.bias.add_(shifts.sum(0))
     # A frame that lacks the first codebook of a group has a zero there, and keeps it.
-    for count in range(quantiser.groups):
-        decoder.count.weight[count] -= shifts[count:].sum(0)
+    present = torch.arange(len(decoder.count.weight))[:, None] > torch.arange(quantiser.groups)
+    decoder.count.weight.add_((present[:, :, None] * offset).flatten(1))
 
 
 def encode(model: Grvq, sound: NDArray[np.float32]) -> Tensor:

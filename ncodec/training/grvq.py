@@ -16,12 +16,15 @@ from ncodec.training.audio_losses import envelope_loss, loudness_loss, mel_loss,
 from ncodec.training.card import write_card
 from ncodec.training.export_grvq import export
 from ncodec.training.loop import LOG, Recipe, Settings, StepResult
+from ncodec.training.spectral_fit import start_linear
 
 PLAIN_STEPS = 500
 """Steps without a quantiser: codebooks fit latents that mean something."""
 START_LATENTS = 16_384
 PLAIN_NOISE = 0.1
 REVIVE_EVERY = 10
+FITTED = ("encoder.enter", "encoder.leave", "decoder.enter", "decoder.leave")
+FITTED_FACTOR = 0.15
 COUNTS, COUNT_CHANCES = (3, 6, 12), (0.2, 0.2, 0.25)
 """Codebooks an item, and how often; otherwise any number."""
 CHANGING, LOSSY, LONGEST_LOSS = 0.1, 0.1, 25
@@ -31,7 +34,7 @@ WEIGHTS = {
     "spectrum": 3.0,
     "wave": 1.0,
     "envelope": 2.0,
-    "loudness": 0.3,
+    "loudness": 0.5,
     "commit": 0.25,
 }
 
@@ -50,8 +53,17 @@ class GrvqRecipe(Recipe):
             self.encoder, self.decoder = torch.compile(self.encoder), torch.compile(self.decoder)
         self.seen: Quantised | None = None
 
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """What the linear start sets learns more slowly: larger steps would soon undo it."""
+        parts = dict(self.model.named_parameters())
+        fitted = [p for name, p in parts.items() if name.startswith(FITTED)]
+        others = [p for name, p in parts.items() if not name.startswith(FITTED)]
+        return [{"params": others, "factor": 1.0}, {"params": fitted, "factor": FITTED_FACTOR}]
+
     def step(self, settings: Settings, random: np.random.Generator) -> StepResult:
         """One batch: coded, decoded, compared with what went in DELAY samples earlier."""
+        if not self.model.age:
+            start_linear(self.model, self.data, random)
         if not self.model.quantiser.started and self.model.age >= plain_steps(settings):
             self._start_quantiser(settings, random)
         wanted = self._batch(settings, random)
@@ -97,7 +109,7 @@ class GrvqRecipe(Recipe):
         """Values for the decoder, its counts, and the commitment loss."""
         quantiser = self.model.quantiser
         if not quantiser.started:
-            noisy = latent + PLAIN_NOISE * torch.randn_like(latent)
+            noisy = latent + PLAIN_NOISE * torch.randn_like(latent) * latent.detach().std()
             return noisy, torch.full_like(counts, CODEBOOKS), 1e-3 * latent.square().mean()
         self.seen = quantiser(latent, counts)
         return self.seen.values * (counts > 0).unsqueeze(2), counts, self.seen.commitment

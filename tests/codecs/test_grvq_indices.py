@@ -221,7 +221,7 @@ def test_the_largest_values_are_still_exact() -> None:
     for name in ("entropy/first_bias", "entropy/second_bias"):
         arrays[name] = np.where(ARRAYS[name] > 0, 2**22, 2**22 - 1).astype(np.int32)
     model = ContextModel(arrays)
-    totals = np.full((3, 128), 900, np.float32)
+    totals = np.full((3, 128), 900.0)
     sums = model.deeper_layer(5, totals, np.array([1, 2, 3]))
     words = arrays["quantiser/codewords"].astype(np.int64)
     x = np.full((3, 448), 127, np.int64)

@@ -75,7 +75,7 @@ def reference(net: IntegerNetwork, latent: NDArray[np.int64]) -> NDArray[np.int6
 def test_output_is_exactly_that_of_integer_arithmetic(shape: tuple[int, ...]) -> None:
     net, latent = network(), random_input(*shape)
     output = net(latent)
-    assert output.dtype == torch.int64
+    assert output.dtype == torch.float64
     assert (output.numpy() == reference(net, latent.numpy())).all()
     assert shape[-1] == 1 or len(np.unique(output.numpy())) > 20
 
@@ -83,8 +83,9 @@ def test_output_is_exactly_that_of_integer_arithmetic(shape: tuple[int, ...]) ->
 def test_arithmetic_stays_exact_next_to_the_bound() -> None:
     layer = random_layer(512, 4, 1, shuffle=False, low=-65_535)
     layer = replace(layer, weight=np.full_like(layer.weight, 32_767), shift=48)
-    layer = replace(layer, bias=np.full(4, 2**53 - 1 - 512 * 32_767 * 2**20, np.int64))
-    layer = replace(layer, multiplier=np.array([1, 2, 3, 1023], np.int32))
+    multiplier = np.array([1, 2, 3, 480], np.int32)
+    bias = (2**53 - 1 - 2**48) // multiplier.astype(np.int64) - 512 * 32_767 * 2**20
+    layer = replace(layer, multiplier=multiplier, bias=bias)
     net = IntegerNetwork([layer], input_bound=2**20)
     latent = torch.full((1, 512, 1, 1), 2**20)
     latent[0, 0] -= 1
@@ -103,6 +104,7 @@ def test_threads_layout_batch_and_type_do_not_matter() -> None:
         torch.set_num_threads(threads)
     assert torch.equal(net(latent.to(memory_format=torch.channels_last)), output)
     assert torch.equal(net(latent.to(torch.int16)), output)
+    assert torch.equal(net(latent.to(torch.float64)), output)
     assert torch.equal(torch.cat([net(one[None]) for one in latent]), output)
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(net(latent), output)

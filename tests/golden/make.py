@@ -17,6 +17,7 @@ from ncodec.codecs.hyperprior import HyperpriorCodec
 from ncodec.codecs.registry import entry_by_name, load, weights_for
 from ncodec.media import Image, Metadata, save_image
 from tests.codecs.pictures import picture
+from tests.golden.sound_files import make_sounds
 from tests.golden.symbols import symbols_sha256
 
 HERE = Path(__file__).parent
@@ -55,6 +56,7 @@ def main() -> None:
     with patch("ncodec.models.blocks.matrix_tiles", return_value=False):  # float32: the reference
         hashes = {name: make(name, codec) for name in CASES}
     (HERE / "symbols.json").write_text(json.dumps(hashes, indent=1) + "\n")
+    make_sounds()
 
 
 if __name__ == "__main__":

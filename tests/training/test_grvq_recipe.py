@@ -13,8 +13,9 @@ from ncodec.codecs.grvq_contexts import ContextModel
 from ncodec.codecs.grvq_quantiser import Quantiser
 from ncodec.codecs.registry import model_id
 from ncodec.codecs.weights import load_module
-from ncodec.models.grvq import CODEBOOKS, ENTRIES, FRAME, LATENT, Decoder, Encoder, Grvq
-from ncodec.training import export_grvq, fit_contexts, grvq
+from ncodec.models.grvq import CODEBOOKS, DELAY, ENTRIES, FRAME, LATENT, Decoder, Encoder, Grvq
+from ncodec.training import export_grvq, fit_contexts, grvq, spectral_fit
+from ncodec.training.audio_losses import spectrum_loss
 from ncodec.training.grvq import GrvqRecipe, draw_counts
 from ncodec.training.loop import Settings, Trainer
 
@@ -31,6 +32,7 @@ def _little() -> object:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(grvq, "START_LATENTS", 1200)
         patch.setattr(grvq, "REVIVE_EVERY", 2)
+        patch.setattr(spectral_fit, "FIT_CROPS", 96)
         patch.setattr(fit_contexts, "STEPS", 3)
         patch.setattr(fit_contexts, "BATCH", 2)
         yield
@@ -61,6 +63,22 @@ def run(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Trainer:
     found = trainer(folder, tmp_path_factory.mktemp("run"))
     found.run()
     return found
+
+
+def test_the_linear_start_is_a_working_codec(folder: Path) -> None:
+    """Before any training phases come back, from latents of the size that is wanted."""
+    recipe = GrvqRecipe(folder, SETTINGS, torch.device("cpu"))
+    random = np.random.default_rng(0)
+    spectral_fit.start_linear(recipe.model, recipe.data, random)
+    sounds = torch.from_numpy(recipe.data.batch(4, 19_200, random))
+    with torch.no_grad():
+        latent = recipe.model.encoder(sounds)
+        made = recipe.model.decoder(latent, torch.full(latent.shape[:2], CODEBOOKS))
+        wanted = sounds[:, :-DELAY]
+        loss = spectrum_loss(made[:, DELAY:], wanted)
+        silence = spectrum_loss(torch.zeros_like(wanted), wanted)
+    assert 0.5 < float(latent.square().mean().sqrt() / spectral_fit.LATENT_SIZE) < 2
+    assert float(loss) < 0.9 * float(silence)  # Meaningless phases would make it twice as much.
 
 
 def test_steps_train_every_parameter_and_log_every_codebook(run: Trainer) -> None:

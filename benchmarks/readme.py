@@ -1,0 +1,88 @@
+"""Measures everything that the README says, one benchmark after the other.
+
+The output of each goes to OUT/NAME.txt and to the screen; evaluations also leave their results,
+plots and page in OUT/NAME. A benchmark that fails is said at the end. All take about two hours; let
+nothing else run beside them. A second call measures again, except for rows of results that are
+there already.
+
+Run it as `python benchmarks/readme.py OUT --pictures FOLDER --speech FOLDER --music FOLDER
+[--reference FILE] [--other-python PATH] [--only NAME ...]`.
+"""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+from typing import TextIO
+
+HERE = Path(__file__).parent
+NCODEC = ["-m", "ncodec"]
+PICTURE_CODECS = ("hyperprior", "jpeg", "webp", "avif", "jxl")
+SOUND_CODECS = ("grvq", "opus")
+OPUS = "opus=6,8,12"
+
+
+def evaluation(folder: Path, out: Path, codecs: tuple[str, ...], *more: str) -> list[list[str]]:
+    """The arguments of `ncodec eval` and of `ncodec report`."""
+    named = [word for codec in codecs for word in ("-c", codec)]
+    evaluate = [*NCODEC, "eval", str(folder), "-o", str(out), *named, *more]
+    return [evaluate, [*NCODEC, "report", str(out), "-f", "--media", str(folder)]]
+
+
+def script(name: str, *words: str) -> list[list[str]]:
+    return [[str(HERE / name), *words]]
+
+
+def benchmarks(options: argparse.Namespace) -> dict[str, list[list[str]]]:
+    """The arguments of Python, for all commands of each benchmark."""
+    out, pictures = options.out, map(str, sorted(options.pictures.glob("*.png")))
+    rates = evaluation(options.pictures, out / "pictures", PICTURE_CODECS)
+    if options.reference:
+        rates[-1] += ["--reference", str(options.reference)]
+    alone = ("--threads", "1", "--qualities", OPUS)
+    other = ("--other-python", options.other_python) if options.other_python else ()
+    return {
+        "pictures": rates,
+        "speech": evaluation(options.speech, out / "speech", SOUND_CODECS, *alone),
+        "music": evaluation(options.music, out / "music", SOUND_CODECS, *alone),
+        "grvq": script("grvq.py", str(options.speech)),
+        "codec_speed": script("codec_speed.py", "--image", *pictures),
+        "entropy_speed": script("entropy_speed.py"),
+        "memory": script("memory.py"),
+        "determinism": script("determinism.py", *other),
+    }
+
+
+def run(words: list[str], file: TextIO) -> bool:
+    """Run one command, its output to the screen and to a file; whether it succeeded."""
+    process = subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, text=True)
+    for line in process.stdout or ():
+        print(line, end="", flush=True)
+        file.write(line)
+    return process.wait() == 0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    for kind in ("pictures", "speech", "music"):
+        parser.add_argument(f"--{kind}", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--reference", type=Path, metavar="FILE", help="published curves")
+    parser.add_argument("--other-python", metavar="PATH", help="an environment to compare with")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="some of the benchmarks")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    failed = []
+    for name, commands in benchmarks(options).items():
+        if options.only and name not in options.only:
+            continue
+        print(f"== {name}", flush=True)
+        with (options.out / f"{name}.txt").open("w") as file:
+            if not all(run(words, file) for words in commands):
+                failed.append(name)
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()
