@@ -73,12 +73,11 @@ class Encoder:
         return np.trim_zeros(words, "b").astype("<u4").tobytes() + _digest(self._crc)
 
     def _encode_block(self, values: NDArray[np.int32], rows: _Rows, tables: Tables) -> None:
-        distances = []
-        for row, members in _groups(rows):
-            index, outside = _indexes(values[members], row, tables)
-            self._encode_row(index, tables.model(row))
-            distances.append(outside)
-        self._encode_distances(np.concatenate(distances))
+        order, groups = _groups(rows)
+        index, distances = _indexes(values, rows, order, tables)
+        for row, place in groups:
+            self._encode_row(index[place], tables.model(row))
+        self._encode_distances(distances)
 
     def _encode_row(self, index: NDArray[np.int32], model: RowModel) -> None:
         whole = 0
@@ -89,9 +88,11 @@ class Encoder:
         self._coder.encode(index[whole:], model.plain)
 
     def _encode_distances(self, distances: NDArray[np.int64]) -> None:
+        if not distances.size:
+            return
         classes = _escape_classes(distances)
         self._coder.encode(classes, _CLASS_MODEL)
-        for bits in range(1, _ESCAPE_CLASSES):
+        for bits in range(1, int(classes.max()) + 1):
             rest = distances[classes == bits] - (1 << bits)
             self._coder.encode(rest.astype(np.int32), _uniform(bits))
 
@@ -158,7 +159,9 @@ class Decoder:
 
     def _decode_block(self, symbols: NDArray[np.int32], rows: _Rows, tables: Tables) -> None:
         escapes = []
-        for row, members in _groups(rows):
+        order, groups = _groups(rows)
+        for row, place in groups:
+            members = order[place]
             index = self._decode_row(tables.model(row), len(members))
             escaped = members[index == tables.length[row] - 1]
             if escaped.size:
@@ -197,7 +200,7 @@ class Decoder:
             return np.empty(0, np.int64)
         classes = self._take(_CLASS_MODEL, count)
         distances = np.int64(1) << classes.astype(np.int64)
-        for bits in range(1, _ESCAPE_CLASSES):
+        for bits in range(1, int(classes.max()) + 1):
             members = np.flatnonzero(classes == bits)
             distances[members] += self._take(_uniform(bits), len(members))
         return distances
@@ -209,19 +212,18 @@ def ideal_bits(symbols: ArrayLike, rows: ArrayLike, tables: Tables) -> float:
     Takes what `Encoder.encode` takes and raises what it raises.
     """
     values, row_index = _checked(symbols, rows, tables)
-    return sum(
-        _row_bits(values[block][members], row, tables)
-        for block in _blocks(values.size)
-        for row, members in _groups(row_index[block])
-    )
+    return sum(_block_bits(values[b], row_index[b], tables) for b in _blocks(values.size))
 
 
-def _row_bits(values: NDArray[np.int32], row: int, tables: Tables) -> float:
-    index, outside = _indexes(values, row, tables)
-    used = tables.counts[row, : tables.length[row]]
-    occurrences = np.bincount(index, minlength=len(used))
-    escapes = _CLASS_BITS[_escape_classes(outside)].sum()
-    return float(occurrences @ (PRECISION - np.log2(used)) + escapes)
+def _block_bits(values: NDArray[np.int32], rows: _Rows, tables: Tables) -> float:
+    order, groups = _groups(rows)
+    index, distances = _indexes(values, rows, order, tables)
+    bits = float(_CLASS_BITS[_escape_classes(distances)].sum())
+    for row, place in groups:
+        used = tables.counts[row, : tables.length[row]]
+        occurrences = np.bincount(index[place], minlength=len(used))
+        bits += float(occurrences @ (PRECISION - np.log2(used)))
+    return bits
 
 
 def _checked(
@@ -255,25 +257,30 @@ def _blocks(count: int) -> Iterator[slice]:
     return (slice(start, start + _BLOCK) for start in range(0, count, _BLOCK))
 
 
-def _groups(rows: _Rows) -> Iterator[tuple[int, NDArray[np.intp]]]:
-    """Yield each row used with the positions of its symbols, both in ascending order."""
+def _groups(rows: _Rows) -> tuple[NDArray[np.intp], list[tuple[int, slice]]]:
+    """The positions of all symbols row by row, and which of them each row used has: ascending."""
     order = np.argsort(rows, kind="stable")
-    ordered = rows[order]
-    starts = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
-    for members in np.split(order, starts):
-        yield int(rows[members[0]]), members
+    counts = np.bincount(rows)
+    stops = np.cumsum(counts)
+    used = np.flatnonzero(counts)
+    bounds = zip(used.tolist(), (stops - counts)[used].tolist(), stops[used].tolist(), strict=True)
+    return order, [(row, slice(start, stop)) for row, start, stop in bounds]
 
 
 def _indexes(
-    values: NDArray[np.int32], row: int, tables: Tables
+    values: NDArray[np.int32], rows: _Rows, order: NDArray[np.intp], tables: Tables
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Table indexes of one row's symbols (`values` is overwritten) and its escapes' distances."""
-    last = int(tables.length[row]) - 1
-    values -= tables.low[row]
-    unsigned = values.view(np.uint32)  # symbols below the row wrap to large numbers: one test
-    outside = values[unsigned >= last].astype(np.int64)
-    np.minimum(unsigned, np.uint32(last), out=unsigned)
-    return values, np.where(outside < 0, -2 * outside, 2 * (outside - last) + 1)
+    """Table indexes of symbols, and the distances of those that escape: both in coding order."""
+    index, last = values - tables.low.take(rows), tables.length.take(rows)
+    last -= 1
+    # Symbols below the row wrap to large numbers: one test finds all that escape.
+    escaped = index.view(np.uint32) >= last.view(np.uint32)
+    if not escaped.any():
+        return index.take(order), np.empty(0, np.int64)
+    outside = order[escaped.take(order)]
+    beyond, end = index[outside].astype(np.int64), last[outside]
+    np.copyto(index, last, where=escaped)
+    return index.take(order), np.where(beyond < 0, -2 * beyond, 2 * (beyond - end) + 1)
 
 
 def _escape_classes(distances: NDArray[np.int64]) -> NDArray[np.int32]:

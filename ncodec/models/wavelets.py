@@ -60,10 +60,12 @@ def packets_2d(x: Tensor, levels: int) -> Tensor:
 def strips_2d(x: Tensor, levels: int) -> Iterator[Tensor]:
     """The same in strips of some rows from the top: what is done with one stays in the cache."""
     (batch, channels, _, width), side = x.shape, 1 << levels
-    flat = x.contiguous().flatten(0, 1)
+    # Pixels mostly lie channels last in memory: only what is in the cache is turned round.
+    flat = x.permute(0, 2, 3, 1).flatten(2)
     for source, matrix in _blocks(x, -2, levels, inverse=False):
-        strip = torch.bmm(matrix.expand(len(flat), -1, -1), flat[:, source])
-        rows = _along(strip, levels, inverse=False)
+        strip = torch.bmm(matrix.expand(batch, -1, -1), flat[:, source])
+        planes = strip.reshape(batch, -1, width, channels).permute(0, 3, 1, 2).contiguous()
+        rows = _along(planes, levels, inverse=False)
         blocks = rows.reshape(batch, channels, -1, side, width // side, side)
         yield blocks.permute(0, 2, 4, 1, 3, 5).flatten(3).permute(0, 3, 1, 2)
 
