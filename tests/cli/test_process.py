@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -100,7 +101,7 @@ def test_an_interrupted_command_leaves_nothing_behind(
     os.mkfifo(fifo)
     with subprocess.Popen([*COMMAND, "encode", "a.png"], stderr=subprocess.PIPE) as process:
         writer = open_for(process, fifo)
-        process.send_signal(number)
+        interrupt(process, number)
         assert process.stderr is not None
         assert process.stderr.read() == said
     os.close(writer)
@@ -116,6 +117,17 @@ def test_a_closed_standard_stream_is_no_error(folder: Path, closed: str) -> None
     command = [sys.executable, "-c", script, *COMMAND, "info", "a.ncd"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def interrupt(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Send a signal until the process ends.
+
+    Python does not see one that comes between its last look and a system call that blocks.
+    """
+    while process.poll() is None:
+        process.send_signal(number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(5)
 
 
 def open_for(process: subprocess.Popen[bytes], fifo: Path) -> int:
