@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -99,9 +98,10 @@ def test_an_interrupted_command_leaves_nothing_behind(
 ) -> None:
     fifo = folder / "a.png"
     os.mkfifo(fifo)
-    with subprocess.Popen([*COMMAND, "encode", "a.png"], stderr=subprocess.PIPE) as process:
+    command = [*COMMAND, "encode", "a.png"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, preexec_fn=heed_interrupts) as process:
         writer = open_for(process, fifo)
-        interrupt(process, number)
+        process.send_signal(number)
         assert process.stderr is not None
         assert process.stderr.read() == said
     os.close(writer)
@@ -119,15 +119,9 @@ def test_a_closed_standard_stream_is_no_error(folder: Path, closed: str) -> None
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def interrupt(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Send a signal until the process ends.
-
-    Python does not see one that comes between its last look and a system call that blocks.
-    """
-    while process.poll() is None:
-        process.send_signal(number)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(5)
+def heed_interrupts() -> None:
+    """Undo what shells do to processes in the background, the tests' own among them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def open_for(process: subprocess.Popen[bytes], fifo: Path) -> int:
