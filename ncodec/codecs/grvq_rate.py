@@ -72,9 +72,6 @@ def _highest(estimate: Callable[[int], float], last: int, ceiling: float, stride
     """The highest step whose estimate is at most `ceiling`; 0 if none is."""
     low, high = 0, last + 1
     for unit in (stride, 1):
-        while high - low > unit:
-            middle = (low + high) // 2 // unit * unit
-            if middle <= low:
-                break
+        while (middle := (low + high) // 2 // unit * unit) > low:
             low, high = (middle, high) if estimate(middle) <= ceiling else (low, middle)
     return low
