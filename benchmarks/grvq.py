@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ncodec.codecs import registry
 from ncodec.codecs.base import Target
 from ncodec.codecs.grvq import GrvqCodec
 from ncodec.codecs.grvq_codes import CodeReader
 from ncodec.codecs.grvq_layout import BLOCK, DELAY, RATE
 from ncodec.codecs.grvq_stream import StreamDecoder, StreamEncoder
+from ncodec.codecs.registry import entry_by_name, weights_for
 from ncodec.container import Reader
 from ncodec.evaluation import audio_metrics
 from ncodec.evaluation.losses import (
@@ -42,8 +42,7 @@ INDEX_BITS = 10
 
 
 def engine() -> GrvqCodec:
-    entry = registry.entry_by_name("grvq")
-    return GrvqCodec(registry.weights_for(entry, None))
+    return GrvqCodec(weights_for(entry_by_name("grvq"), None))
 
 
 def savings(codec: GrvqCodec, sounds: list[Audio], kbps: float) -> str:

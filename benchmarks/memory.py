@@ -66,20 +66,17 @@ def measure(command: list[str]) -> tuple[float, float]:
     return usage.ru_maxrss / PER_GIB, time.perf_counter() - begin
 
 
-def run(folder: Path, source: str, size: tuple[str, int], extra: list[str]) -> float:
-    """Encode and decode what is made as `source`; the larger of the two peaks in GiB."""
+def run(folder: Path, source: str, option: str, size: int, extra: list[str]) -> float:
+    """Encode and decode `source`, of a size by its option; the larger of the two peaks in GiB."""
     # A new process starts with the peak of the one that made it: the input is made elsewhere.
     path, coded, back = folder / source, folder / "coded.ncd", folder / f"back-{source}"
-    option, number = size
-    making = [sys.executable, __file__, "--make", str(path), option, str(number)]
+    making = [sys.executable, __file__, "--make", str(path), option, str(size)]
     subprocess.run(making, check=True)
     peaks = []
     for verb, paths in (("encode", (path, coded)), ("decode", (coded, back))):
         words = [verb, str(paths[0]), "-f", "-o", str(paths[1]), *extra]
         peak, seconds = measure([*COMMAND, *words])
-        print(
-            f"{verb} {source}, {option[2:]} {number}: {peak:.2f} GiB, {seconds:.1f} s", flush=True
-        )
+        print(f"{verb} {source}, {option} {size}: {peak:.2f} GiB, {seconds:.1f} s", flush=True)
         peaks.append(peak)
     return max(peaks)
 
@@ -98,12 +95,9 @@ def main() -> None:
             make(options.make, options.side)
         return
     extra = ["--threads", str(options.threads)] if options.threads else []
-    cases = (
-        ("picture.png", ("--side", options.side)),
-        ("sound.wav", ("--minutes", options.minutes)),
-    )
+    cases = ("picture.png", "--side", options.side), ("sound.wav", "--minutes", options.minutes)
     with tempfile.TemporaryDirectory() as folder:
-        peak = max(run(Path(folder), *case, extra) for case in cases if case[1][1])
+        peak = max((run(Path(folder), *case, extra) for case in cases if case[2]), default=0.0)
     if peak > GOAL:
         raise SystemExit(f"{peak:.2f} GiB is more than the goal, {GOAL} GiB")
 

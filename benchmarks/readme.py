@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 NCODEC = ["-m", "ncodec"]
 PICTURE_CODECS = ("hyperprior", "jpeg", "webp", "avif", "jxl")
 SOUND_CODECS = ("grvq", "opus")
-OPUS = "opus=6,8,12"
+SPEECH_OPUS, MUSIC_OPUS = "opus=6,8,12", "opus=12,16,24"
 
 
 def evaluation(folder: Path, out: Path, codecs: tuple[str, ...], *more: str) -> list[list[str]]:
@@ -39,12 +39,12 @@ def benchmarks(options: argparse.Namespace) -> dict[str, list[list[str]]]:
     rates = evaluation(options.pictures, out / "pictures", PICTURE_CODECS)
     if options.reference:
         rates[-1] += ["--reference", str(options.reference)]
-    alone = ("--threads", "1", "--qualities", OPUS)
+    alone = ("--threads", "1", "--qualities")
     other = ("--other-python", options.other_python) if options.other_python else ()
     return {
         "pictures": rates,
-        "speech": evaluation(options.speech, out / "speech", SOUND_CODECS, *alone),
-        "music": evaluation(options.music, out / "music", SOUND_CODECS, *alone),
+        "speech": evaluation(options.speech, out / "speech", SOUND_CODECS, *alone, SPEECH_OPUS),
+        "music": evaluation(options.music, out / "music", SOUND_CODECS, *alone, MUSIC_OPUS),
         "grvq": script("grvq.py", str(options.speech)),
         "codec_speed": script("codec_speed.py", "--image", *pictures),
         "entropy_speed": script("entropy_speed.py"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import secrets
 from collections.abc import Callable
@@ -45,6 +46,20 @@ def write_atomic(
         raise
     except OSError as error:
         raise OutputError(f"{target}: {error.strerror or error}") from error
+
+
+def read_pipe(stream: BinaryIO, most: int) -> io.BytesIO | None:
+    """What a pipe brings, in a file that seeks; None where it's more than `most` bytes.
+
+    Read in pieces: one read of gigabytes sets them aside first, and misses a Ctrl-C meanwhile.
+    """
+    read = io.BytesIO()
+    while read.tell() <= most and (piece := stream.read(min(2**20, most + 1 - read.tell()))):
+        read.write(piece)
+    if read.tell() > most:
+        return None
+    read.seek(0)
+    return read
 
 
 def make_folder(path: str | Path) -> None:

@@ -113,14 +113,16 @@ def opened(source: Source, limits: Limits) -> Iterator[BinaryIO]:
 def _seekable(stream: BinaryIO, limits: Limits, name: str) -> BinaryIO:
     if stream.seekable():
         return stream
+    from ncodec.files import read_pipe
+
     most = 8 * limits.max_pixels + 2**24
     try:
-        data = stream.read(most + 1)
+        read = read_pipe(stream, most)
     except OSError as error:
         raise InputError(f"{name}: {error.strerror or error}") from error
-    if len(data) > most:
+    if read is None:
         raise LimitExceededError(f"{name}: more than {most} bytes; --max-pixels raises the limit")
-    return io.BytesIO(data)
+    return read
 
 
 def check_stdout(output_is_stdout: bool, json: bool) -> None:

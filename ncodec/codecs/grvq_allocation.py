@@ -18,7 +18,8 @@ def allocate(errors: Errors, silent: Flags, price: float, costs: Costs = COSTS) 
     """Counts 1..12 [N, T] of N rows of frames that are chosen each on its own.
 
     The sum of errors + price * bits is smallest, where bits count the change of a count from frame
-    to frame too (Viterbi's algorithm). Silent frames get a count of 0.
+    to frame too (Viterbi's algorithm). Silent frames get a count of 0. Where bits are free all
+    others get all codebooks.
 
     Args:
         errors: [N, T, 13], by count; in any unit.
@@ -26,8 +27,11 @@ def allocate(errors: Errors, silent: Flags, price: float, costs: Costs = COSTS) 
         price: units of error a bit.
         costs: bits of an index of each codebook.
     """
-    spent = price * costs.cumsum()
-    counts = _cheapest(errors[..., 1:] + spent, price * step_bits()[1:, 1:])
+    if price:
+        spent = price * costs.cumsum()
+        counts = _cheapest(errors[..., 1:] + spent, price * step_bits()[1:, 1:])
+    else:  # Not the least error: one more codebook may happen to make it larger.
+        counts = np.full(silent.shape, CODEBOOKS, np.uint8)
     counts[silent] = SILENT
     return counts
 

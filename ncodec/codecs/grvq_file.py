@@ -80,7 +80,7 @@ class CeilingSearch:
         if not seconds and target.kind == "kbps":
             return Fit(self._file(STEPS), STEPS, None)
         ceiling = target.value if target.kind == "size" else target.value * seconds * 125
-        return fit_below(self._file, self._estimate, STEPS, ceiling, words)
+        return fit_below(self._file, self._estimate, STEPS, ceiling, words, PARTS)
 
     def _file(self, step: int) -> bytes:
         counts = self._counts(step)

@@ -18,7 +18,7 @@ FINENESS = 4
 """Steps of a latent to one of a codeword."""
 MAX_LATENT = 2**14
 """In steps; some thirty codewords at their largest."""
-BEAM = 4
+BEAM = 2
 """Ways that are followed from layer to layer: the nearest codeword is not always the best start."""
 
 Paths = NDArray[np.int16]

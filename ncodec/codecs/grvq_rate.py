@@ -28,6 +28,7 @@ def fit_below(
     last: int,
     ceiling: float,
     what: Callable[[float], str],
+    stride: int = 1,
 ) -> Fit:
     """The largest file of at most `ceiling` bytes, or one that is close to it.
 
@@ -37,6 +38,7 @@ def fit_below(
         last: the last step.
         ceiling: bytes.
         what: words for so many bytes, in the user's unit.
+        stride: estimates of its multiples are quick.
 
     Raises:
         OptionError: even the smallest file is larger.
@@ -45,7 +47,7 @@ def fit_below(
     guess, ratio, low, high = cache(estimate), 1.0, -1, last + 1
     while len(known) < TRIALS and high - low > 1:
         aim = (1 - CLOSE / 3) * ceiling / ratio
-        step = min(max(_highest(guess, last, aim), low + 1), high - 1)
+        step = min(max(_highest(guess, last, aim, stride), low + 1), high - 1)
         data = known[step] = attempt(step)
         ratio = len(data) / max(guess(step), 1.0)
         low, high = (step, high) if len(data) <= ceiling + ROUNDING else (low, step)
@@ -66,10 +68,10 @@ def _lowest(smallest: bytes, ceiling: float, what: Callable[[float], str]) -> Fi
     return Fit(smallest, 0, None)
 
 
-def _highest(estimate: Callable[[int], float], last: int, ceiling: float) -> int:
+def _highest(estimate: Callable[[int], float], last: int, ceiling: float, stride: int) -> int:
     """The highest step whose estimate is at most `ceiling`; 0 if none is."""
     low, high = 0, last + 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if estimate(middle) <= ceiling else (low, middle)
+    for unit in (stride, 1):
+        while (middle := (low + high) // 2 // unit * unit) > low:
+            low, high = (middle, high) if estimate(middle) <= ceiling else (low, middle)
     return low

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from ncodec.container import Limits
 from ncodec.errors import InputError, LimitExceededError
+from ncodec.files import read_pipe
 
 Opens = str | Path | BinaryIO | bytes
 
@@ -56,9 +57,9 @@ def _seekable(stream: BinaryIO, limits: Limits, name: str, noun: str) -> BinaryI
         if stream.seekable():
             return stream
         most = 8 * limits.max_pixels + 2**24
-        data = stream.read(most + 1)
+        read = read_pipe(stream, most)
     except (OSError, ValueError) as error:
         raise InputError(f"{name}: {error}") from error
-    if len(data) > most:
+    if read is None:
         raise LimitExceededError(f"{name}: more than {most} bytes, too many for a {noun}")
-    return io.BytesIO(data)
+    return read

@@ -25,6 +25,7 @@ PLAIN_NOISE = 0.1
 REVIVE_EVERY = 10
 FITTED = ("encoder.enter", "encoder.leave", "decoder.enter", "decoder.leave")
 FITTED_FACTOR = 0.15
+"""Layers that the linear start sets, and the factor on their learning rate."""
 COUNTS, COUNT_CHANCES = (3, 6, 12), (0.2, 0.2, 0.25)
 """Codebooks an item, and how often; otherwise any number."""
 CHANGING, LOSSY, LONGEST_LOSS = 0.1, 0.1, 25

@@ -8,11 +8,11 @@ of the right magnitudes with meaningless phases.
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from ncodec.datasets.sounds import SoundCrops
 from ncodec.models.grvq import CHANNELS, GROUP_SIZE, GROUPS, HOPS, LATENT, TAPS, Grvq, neighbours
-from ncodec.models.spectra import BINS, POWER, compress
+from ncodec.models.spectra import BINS, POWER, Analysis, compress
 
 FIT_CROPS, FIT_BATCH, FIT_SIZE = 1600, 32, 19_200
 CORNER_BIN, MAGNITUDE = 28, 2.5
@@ -26,26 +26,30 @@ LOOK_AHEAD = 1
 
 @torch.no_grad()
 def start_linear(model: Grvq, data: SoundCrops, random: np.random.Generator) -> None:
-    """Set the first and last layers of both networks; the blocks between add little at first."""
-    features, spectra = _examples(model, data, random)
+    """Set the first and last layers of both networks; the blocks between add little at first.
+
+    All is fitted on the processor, wherever the model is.
+    """
+    features, spectra = _examples(data, random)
     mean, weights = features.mean((0, 1)), band_weights()
     components, deviations = _components((features - mean).flatten(0, 1) * weights)
-    encoder, decoder = model.encoder, model.decoder
-    enter = components / deviations[:, None] * weights
-    encoder.enter.weight.copy_(enter)
-    encoder.enter.bias.copy_(-enter @ mean)
-    leave = _leave(deviations)
-    encoder.leave.weight.copy_(leave)
-    encoder.leave.bias.zero_()
-    decoder.count.weight.zero_()
-    decoder.enter.weight.copy_((1 / leave.sum(1)).repeat(TAPS).diag())
-    decoder.enter.bias.zero_()
-    latent = encoder.leave(encoder.enter(features))
-    taps = decoder.enter(neighbours(F.pad(latent, (0, 0, TAPS - 1, 0))))[:, TAPS:]
+    enter, leave = components / deviations[:, None] * weights, _leave(deviations)
+    unit = 1 / leave.sum(1)
+    hidden = (features - mean) @ (enter.T @ leave.T * unit)
+    taps = neighbours(F.pad(hidden, (0, 0, TAPS - 1, 0)))[:, TAPS:]
     wanted = spectra[:, TAPS - LOOK_AHEAD : -LOOK_AHEAD]
     solution = _least_squares(taps.flatten(0, 1), wanted.flatten(0, 1))
-    decoder.leave.weight.copy_(solution[:-1].T)
-    decoder.leave.bias.copy_(solution[-1])
+    encoder, decoder = model.encoder, model.decoder
+    _set(encoder.enter, enter, -enter @ mean)
+    _set(encoder.leave, leave, torch.zeros(LATENT))
+    _set(decoder.enter, unit.repeat(TAPS).diag(), torch.zeros(CHANNELS))
+    _set(decoder.leave, solution[:-1].T, solution[-1])
+    decoder.count.weight.zero_()
+
+
+def _set(layer: nn.Linear, weight: Tensor, bias: Tensor) -> None:
+    layer.weight.copy_(weight)
+    layer.bias.copy_(bias)
 
 
 def band_weights() -> Tensor:
@@ -54,10 +58,9 @@ def band_weights() -> Tensor:
     return torch.cat((bands, bands, MAGNITUDE * bands)).repeat(HOPS)
 
 
-def _examples(model: Grvq, data: SoundCrops, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+def _examples(data: SoundCrops, random: np.random.Generator) -> tuple[Tensor, Tensor]:
     """What the encoder sees and what the decoder should make of it: [N, T, HOPS 3 BINS] both."""
-    features, spectra = [], []
-    analysis = model.encoder.analysis
+    features, spectra, analysis = [], [], Analysis()
     for _ in range(max(1, FIT_CROPS // FIT_BATCH)):
         sounds = torch.from_numpy(data.batch(FIT_BATCH, FIT_SIZE, random))
         spectrum, _ = analysis(sounds, analysis.initial_state(len(sounds)))

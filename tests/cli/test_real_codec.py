@@ -46,7 +46,7 @@ def test_doctor_tests_the_models(run: Run) -> None:
     assert {"ncodec", "torch", "numpy", "constriction", "pillow", "devices", "threads"} <= set(
         report
     )
-    assert {"hyperprior", "plain"} == {model["codec"] for model in report["models"]}
+    assert {"hyperprior", "grvq", "plain"} == {model["codec"] for model in report["models"]}
     assert all(model["ok"] for model in report["models"])
 
 
