@@ -71,7 +71,8 @@ class LatentCoder:
                 return found
 
             coding.run(part, rounded)
-            values.add(part, mean, *coding.of(part))
+            if part.stop < len(wanted):  # Nothing is predicted from the last pass.
+                values.add(part, mean, *coding.of(part))
         return coding
 
     def decode_symbols(
