@@ -17,9 +17,10 @@ from typing import TextIO
 
 HERE = Path(__file__).parent
 NCODEC = ["-m", "ncodec"]
-PICTURE_CODECS = ("hyperprior", "jpeg", "webp", "avif", "jxl")
-SOUND_CODECS = ("grvq", "opus")
-SPEECH_OPUS, MUSIC_OPUS = "opus=6,8,12", "opus=12,16,24"
+PICTURE_CODECS = ("hyperprior", "walloc", "jpeg", "webp", "avif", "jxl")
+SPEECH_CODECS, SPEECH_QUALITIES = ("grvq", "opus"), ("opus=6,8,12",)
+MUSIC_CODECS = ("grvq", "walloc-audio", "opus", "vorbis")
+MUSIC_QUALITIES = ("walloc-audio=32,48,64,96,128", "opus=12,32,48,64,96", "vorbis=0,2,4,6")
 
 
 def evaluation(folder: Path, out: Path, codecs: tuple[str, ...], *more: str) -> list[list[str]]:
@@ -29,6 +30,10 @@ def evaluation(folder: Path, out: Path, codecs: tuple[str, ...], *more: str) -> 
     return [evaluate, [*NCODEC, "report", str(out), "-f", "--media", str(folder)]]
 
 
+def _qualities(words: tuple[str, ...]) -> list[str]:
+    return [part for word in words for part in ("--qualities", word)]
+
+
 def script(name: str, *words: str) -> list[list[str]]:
     return [[str(HERE / name), *words]]
 
@@ -36,15 +41,18 @@ def script(name: str, *words: str) -> list[list[str]]:
 def benchmarks(options: argparse.Namespace) -> dict[str, list[list[str]]]:
     """The arguments of Python, for all commands of each benchmark."""
     out, pictures = options.out, map(str, sorted(options.pictures.glob("*.png")))
-    rates = evaluation(options.pictures, out / "pictures", PICTURE_CODECS)
+    alone = ("--threads", "1")
+    rates = evaluation(options.pictures, out / "pictures", PICTURE_CODECS, *alone)
     if options.reference:
         rates[-1] += ["--reference", str(options.reference)]
-    alone = ("--threads", "1", "--qualities")
+    speech = (*alone, *_qualities(SPEECH_QUALITIES))
+    music = (*alone, *_qualities(MUSIC_QUALITIES))
     other = ("--other-python", options.other_python) if options.other_python else ()
     return {
         "pictures": rates,
-        "speech": evaluation(options.speech, out / "speech", SOUND_CODECS, *alone, SPEECH_OPUS),
-        "music": evaluation(options.music, out / "music", SOUND_CODECS, *alone, MUSIC_OPUS),
+        "speech": evaluation(options.speech, out / "speech", SPEECH_CODECS, *speech),
+        "music": evaluation(options.music, out / "music", MUSIC_CODECS, *music),
+        "lossless_latents": script("lossless_latents.py", str(options.music)),
         "grvq": script("grvq.py", str(options.speech)),
         "codec_speed": script("codec_speed.py", "--image", *pictures),
         "entropy_speed": script("entropy_speed.py"),
