@@ -20,7 +20,7 @@ NCODEC = ["-m", "ncodec"]
 PICTURE_CODECS = ("hyperprior", "walloc", "jpeg", "webp", "avif", "jxl")
 SPEECH_CODECS, SPEECH_QUALITIES = ("grvq", "opus"), ("opus=6,8,12",)
 MUSIC_CODECS = ("grvq", "walloc-audio", "opus", "vorbis")
-MUSIC_QUALITIES = ("walloc-audio=32,48,64,96,128", "opus=12,32,48,64,96", "vorbis=0,2,4,6")
+MUSIC_QUALITIES = ("walloc-audio=32,64,96,128", "opus=12,32,64,96", "vorbis=0,4", "grvq=3,6")
 
 
 def evaluation(folder: Path, out: Path, codecs: tuple[str, ...], *more: str) -> list[list[str]]:
