@@ -52,14 +52,14 @@ class LatentCoder:
             raise ModelMismatchError("weights: tables do not fit the codec")
         self.rounding = Rounding(self.tables, arrays)
 
-    def encode(self, y: Tensor, step: int) -> tuple[bytes, Symbols]:
-        """Latents [B, M, h, w] at a rate step -> payload and the symbols in it."""
+    def encode(self, y: Tensor, step: int) -> tuple[bytes, list["Coding"]]:
+        """Latents [B, M, h, w] at a rate step -> payload, and what `verify` compares."""
         encoder, grid = Encoder(), self._grid(y.shape[2], y.shape[3])
         codings = [self._encode(item, grid, encoder, step) for item in y.to(CPU)]
-        return encoder.finish(), _symbols(codings)
+        return encoder.finish(), codings
 
-    def _encode(self, y: Tensor, grid: Pyramid, encoder: Encoder, step: int) -> "_Coding":
-        coding, values = _Coding(self.scales, grid, step), self._values(grid, step)
+    def _encode(self, y: Tensor, grid: Pyramid, encoder: Encoder, step: int) -> "Coding":
+        coding, values = Coding(self.scales, grid, step), self._values(grid, step)
         wanted = y[: coding.channels].permute(1, 2, 0).flatten(0, 1)[grid.order]
         for part in grid.passes:
             mean = values.mean(part)
@@ -79,7 +79,7 @@ class LatentCoder:
         self, payload: bytes, height: int, width: int, step: int, count: int = 1
     ) -> Symbols:
         """Payload -> symbols of h x w latents. Integers only; raises `BitstreamError`s."""
-        return _symbols(self._decoded(payload, self._grid(height, width), step, count))
+        return symbols_of(self._decoded(payload, self._grid(height, width), step, count))
 
     def decode(self, payload: bytes, height: int, width: int, step: int, count: int = 1) -> Tensor:
         """Payload -> dequantised latents [B, M, h, w] on the device."""
@@ -96,23 +96,28 @@ class LatentCoder:
         return torch.zeros(count, self.medium.latents, height, width, device=self.device)
 
     def verify(
-        self, payload: bytes, written: Symbols, size: tuple[int, int], step: int, count: int = 1
+        self,
+        payload: bytes,
+        written: list["Coding"],
+        size: tuple[int, int],
+        step: int,
+        count: int = 1,
     ) -> None:
         """Decode again what was just encoded; `EntropyDesyncError` unless it is the same.
 
         `size` is the latents' height and width.
         """
         read = self.decode_symbols(payload, *size, step, count)
-        if not np.array_equal(read.values, written.values):
+        if not np.array_equal(read.values, symbols_of(written).values):
             raise EntropyDesyncError("the encoder's own check failed: symbols decode differently")
 
-    def _decoded(self, payload: bytes, grid: Pyramid, step: int, count: int) -> list["_Coding"]:
+    def _decoded(self, payload: bytes, grid: Pyramid, step: int, count: int) -> list["Coding"]:
         decoder = Decoder(payload)
 
         def read(rows: Tensor, first: int) -> Tensor:
             return torch.from_numpy(decoder.decode(_rows(rows), self.tables)).float()
 
-        codings = [_Coding(self.scales, grid, step) for _ in range(count)]
+        codings = [Coding(self.scales, grid, step) for _ in range(count)]
         for coding in codings:
             for part in grid.passes:
                 coding.run(part, read)
@@ -126,15 +131,14 @@ class LatentCoder:
         return _Values(self.model, self.rounding, grid, self.scales.channels(step), step)
 
 
-class _Coding:
+class Coding:
     """The integers of one latent while it is coded, pass after pass, in coding order."""
 
     def __init__(self, scales: ScaleIndexes, grid: Pyramid, step: int) -> None:
         self.channels = scales.channels(step)
         self._scales, self._step = scales, step
-        self._levels = torch.zeros(len(grid.order), self.channels)
-        self._symbols = torch.zeros_like(self._levels)
-        self._rows = torch.zeros_like(self._levels)
+        self._levels = torch.empty(len(grid.order), self.channels)
+        self._symbols, self._rows = torch.empty_like(self._levels), torch.empty_like(self._levels)
 
     def run(self, part: Pass, coded: Coded) -> None:
         """Code a pass, group after group."""
@@ -146,7 +150,8 @@ class _Coding:
             symbols = coded(rows, first)
             self._rows[place, first:stop] = rows
             self._symbols[place, first:stop] = symbols
-            self._levels[place, first:stop] = self._scales.level(symbols)
+            if part.stop < len(self._levels) or stop < self.channels:  # Else nothing looks at it.
+                self._levels[place, first:stop] = self._scales.level(symbols)
 
     def of(self, part: Pass) -> tuple[Tensor, Tensor]:
         """Symbols and table rows of a pass, [n, channels]."""
@@ -196,7 +201,8 @@ class _Values:
         return F.pad(rows, (0, missing)).permute(0, 3, 1, 2)
 
 
-def _symbols(codings: list[_Coding]) -> Symbols:
+def symbols_of(codings: list[Coding]) -> Symbols:
+    """The integers of latents that were coded."""
     symbols, rows = zip(*(coding.all() for coding in codings), strict=True)
     return Symbols(_integers(torch.cat(symbols)), _rows(torch.cat(rows)))
 

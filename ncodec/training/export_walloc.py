@@ -12,7 +12,7 @@ from safetensors.numpy import save
 from torch import Tensor, nn
 
 from ncodec.codecs.rate_steps import KNOT_STEPS, RATE_STEPS
-from ncodec.codecs.walloc_latents import MEANING, LatentCoder
+from ncodec.codecs.walloc_latents import MEANING, LatentCoder, symbols_of
 from ncodec.codecs.walloc_scales import LEVEL_BOUND, LEVELS, START_FRACTION
 from ncodec.codecs.weights import digest, model_id, pack_module, unpack_module
 from ncodec.entropy.dense_network import EXACT, MAX_HIDDEN, DenseNetwork, quantise_dense
@@ -79,7 +79,8 @@ def _channels(model: Walloc, arrays: Arrays, latents: list[Tensor]) -> NDArray[n
     coder = LatentCoder(model, arrays, torch.device("cpu"))
     found = []
     for knot in range(KNOTS):
-        symbols = [coder.encode(y, knot * KNOT_STEPS)[1].values for y in latents]
+        codings = [coder.encode(y, knot * KNOT_STEPS)[1] for y in latents]
+        symbols = [symbols_of(coding).values for coding in codings]
         shares = (np.concatenate(symbols) != 0).mean(0)
         found.append(1 + max(np.flatnonzero(shares >= SELDOM), default=0))
     return np.maximum.accumulate(np.array(found)).astype(np.int32)
