@@ -57,6 +57,7 @@ def benchmarks(options: argparse.Namespace) -> dict[str, list[list[str]]]:
         "codec_speed": script("codec_speed.py", "--image", *pictures),
         "entropy_speed": script("entropy_speed.py"),
         "memory": script("memory.py"),
+        "memory_walloc": script("memory.py", "--codec", "walloc"),
         "determinism": script("determinism.py", *other),
     }
 
