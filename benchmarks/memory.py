@@ -4,8 +4,8 @@ Makes a PNG of 10,000 x 10,000 pixels and a WAV of an hour at 16 kHz in a tempor
 and decodes them, each in a process of its own, and prints what the system says of them. Exits with
 1 if any took more than 1.5 GiB.
 
-Run it as `python benchmarks/memory.py [--codec NAME] [--side N] [--minutes N] [--threads N]`; 0 leaves
-one out.
+Run it as `python benchmarks/memory.py [--codec NAME] [--side N] [--minutes N] [--threads N]`; 0
+leaves one out.
 """
 
 import argparse
