@@ -35,7 +35,7 @@ from ncodec.models.walloc import SAMPLE_RATE, SOUND
 SUFFIXES = {".flac", ".ogg", ".wav"}
 WIDEST = 16_383
 """Pixels a side of a WebP picture."""
-STEPS = 12
+STEPS = 8
 """Rate steps at which the published arrangement is measured."""
 
 Point = tuple[float, float]
@@ -96,6 +96,13 @@ def mean(points: Iterable[Point]) -> Point:
     return float(np.mean(rates)), float(np.mean(distances))
 
 
+def curve(points: list[Point]) -> PchipInterpolator:
+    """Log rate over distance, of the points before the finest: 8 bits clip what is finer still."""
+    best = int(np.argmax([distance for _, distance in points]))
+    rising = [p for i, p in enumerate(points[: best + 1]) if all(p[1] > q[1] for q in points[:i])]
+    return PchipInterpolator([d for _, d in rising], np.log([r for r, _ in rising]))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compare files with latents in lossless WebP.")
     parser.add_argument("folder", type=Path)
@@ -112,7 +119,7 @@ def main() -> None:
         mean(published(codec, *pair, step) for pair in zip(sounds, latents, strict=True))
         for step in steps
     ]
-    needed = PchipInterpolator([d for _, d in webp], np.log([r for r, _ in webp]))
+    needed = curve(webp)
     for quality in options.quality:
         rate, distance = mean(ours(codec, sound, quality) for sound in sounds)
         theirs = float(np.exp(needed(distance)))
