@@ -19,18 +19,19 @@ from ncodec.codecs.grvq_file import CeilingSearch, Writer
 from ncodec.codecs.grvq_frames import Analysed, Frames, price_of, quality_of
 from ncodec.codecs.grvq_gains import SilenceDetector, loudness
 from ncodec.codecs.grvq_indices import IndexCoder
-from ncodec.codecs.grvq_layout import MEANING, Plan, Timing, check_length
+from ncodec.codecs.grvq_layout import MEANING, Plan, Timing
 from ncodec.codecs.grvq_networks import Analyser, Networks
 from ncodec.codecs.grvq_quantiser import Quantiser
 from ncodec.codecs.grvq_resampling import coded_chunks, make_plan
+from ncodec.codecs.sound_decoding import SecondsCodec
 from ncodec.codecs.weights import array, read_verified
 from ncodec.container import Reader
-from ncodec.media import Audio, LostSpan, Samples, SoundBlocks
+from ncodec.media import SoundBlocks
 
 _NOMINAL: dict[float, int] = {0: 1, 100: CODEBOOKS}
 
 
-class GrvqCodec:
+class GrvqCodec(SecondsCodec):
     """Encodes and decodes sounds; see `AudioCodec` for the contract."""
 
     name = "grvq"
@@ -55,7 +56,7 @@ class GrvqCodec:
     ) -> Encoded:
         """Encode a sound to the bytes of a whole file; see `AudioCodec.compress`."""
         timing = Timing(sound.samples, sound.sample_rate)
-        check_length(timing)
+        timing.check_length()
         writer = Writer(self.coder, self.model_id, timing, sound.channels, verify)
         plan = make_plan(sound, VARIED)
         chunks = _counted(self.analyse(sound, plan), timing.chunks, progress)
@@ -97,36 +98,9 @@ class GrvqCodec:
             errors = found.errors.reshape(*most.shape, CODEBOOKS + 1)
             yield Analysed(paths, most, errors * loudness(samples)[..., None])
 
-    def decompress(
-        self,
-        reader: Reader,
-        *,
-        span: Span | None = None,
-        partial: bool = False,
-        progress: Progress | None = None,
-    ) -> Audio:
-        """Decode a file or a span of it; see `AudioCodec.decompress`."""
-        lost: list[LostSpan] = []
-        blocks = self.decompress_blocks(
-            reader, span=span, partial=partial, lost=lost, progress=progress
-        )
-        media = reader.sound
-        samples = [np.zeros((0, media.channels), np.float32), *blocks]
-        return Audio(np.concatenate(samples), media.sample_rate, lost=tuple(lost))
-
-    def decompress_blocks(
-        self,
-        reader: Reader,
-        *,
-        span: Span | None = None,
-        partial: bool = False,
-        lost: list[LostSpan] | None = None,
-        progress: Progress | None = None,
-    ) -> Iterator[Samples]:
-        """The same in blocks of about a second; see `AudioCodec.decompress_blocks`."""
-        codes = CodeReader(self.coder, reader)
-        decoding = Decoding(codes, self.networks, self.quantiser, span)
-        return decoding.blocks(partial, [] if lost is None else lost, progress)
+    def decoding(self, reader: Reader, span: Span | None) -> Decoding:
+        """See `SecondsCodec.decoding`."""
+        return Decoding(CodeReader(self.coder, reader), self.networks, self.quantiser, span)
 
     def check(self, reader: Reader, *, progress: Progress | None = None) -> None:
         """Decode all symbols, and make no samples."""

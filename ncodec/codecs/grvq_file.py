@@ -11,7 +11,7 @@ from ncodec.codecs.grvq_counts import Counts
 from ncodec.codecs.grvq_frames import Frames, nominal_count
 from ncodec.codecs.grvq_indices import Codes, IndexCoder
 from ncodec.codecs.grvq_layout import CHUNK_FRAMES, Plan, Timing
-from ncodec.codecs.grvq_rate import ROUNDING, Fit, fit_below
+from ncodec.codecs.sound_rate import ROUNDING, Fit, fit_below
 from ncodec.container import AudioHeader, ChunkKind, Header, pack
 
 NUMBER = 2

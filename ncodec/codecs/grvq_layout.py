@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ncodec.codecs.grvq_counts import VARIED
-from ncodec.container import AudioHeader, Chunk, ChunkKind, Limits, Reader
-from ncodec.errors import CorruptFileError, InputError, TruncatedError
+from ncodec.codecs.sound_timing import Seconds
+from ncodec.container import AudioHeader
+from ncodec.errors import CorruptFileError
 
 Single = NDArray[np.float32]
 """Samples, latents, errors: all that is no whole number."""
@@ -72,11 +73,8 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Timing:
-    """Frames and chunks of a sound of `samples` samples at `sample_rate`."""
-
-    samples: int
-    sample_rate: int
+class Timing(Seconds):
+    """Frames and chunks of a sound."""
 
     @property
     def coded_samples(self) -> int:
@@ -90,30 +88,8 @@ class Timing:
             return 0
         return -(-(self.coded_samples + DELAY) // BLOCK) * (BLOCK // FRAME)
 
-    @property
-    def chunks(self) -> int:
-        """One a second that is begun, at least one."""
-        return max(1, -(-self.samples // self.sample_rate))
-
     def chunk_frames(self, index: int) -> int:
         """Frames of one chunk: 50, but the last one has all that remain (up to 54)."""
         if index < self.chunks - 1:
             return CHUNK_FRAMES
         return self.frames - CHUNK_FRAMES * (self.chunks - 1)
-
-    @classmethod
-    def of(cls, reader: Reader) -> tuple["Timing", tuple[Chunk, ...]]:
-        """Timing and chunks of a file; `TruncatedError`, `CorruptFileError` if they don't fit."""
-        media = reader.sound
-        timing, chunks = cls(media.samples, media.sample_rate), reader.of_kind(ChunkKind.LATENTS)
-        if len(chunks) != timing.chunks:
-            kind = TruncatedError if len(chunks) < timing.chunks else CorruptFileError
-            raise kind(f"{len(chunks)} chunks for {media.seconds:g} seconds")
-        return timing, chunks
-
-
-def check_length(timing: Timing) -> None:
-    """Raise `InputError` for a sound of more seconds than a file may have chunks."""
-    most = Limits.max_chunks
-    if timing.chunks > most:
-        raise InputError(f"{timing.chunks} seconds of sound; a file holds {most}: cut it")

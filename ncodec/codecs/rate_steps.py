@@ -9,7 +9,9 @@ from ncodec.models.rates import KNOTS
 
 KNOT_STEPS = 100
 RATE_STEPS = KNOT_STEPS * (KNOTS - 1) + 1
-"""Rate steps 0..800: an eighth of a unit of quality each."""
+"""Rate steps 0..800."""
+QUALITY_STEPS = (RATE_STEPS - 1) / 100
+"""Rate steps to one unit of quality."""
 
 
 def interpolate(table: NDArray[Any], step: int) -> NDArray[np.int64]:

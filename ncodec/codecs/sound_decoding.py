@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from ncodec.codecs.base import Progress, Span
 from ncodec.codecs.resampling import FILTER, Resampler
 from ncodec.codecs.sound_file import span_samples
-from ncodec.container import AudioHeader
+from ncodec.container import AudioHeader, Reader
 from ncodec.errors import BitstreamError
-from ncodec.media import LostSpan
+from ncodec.media import Audio, LostSpan
 
 Single = NDArray[np.float32]
 
@@ -93,3 +93,41 @@ class SecondsDecoding:
                 first = first or error
         if first is not None:
             raise first
+
+
+class SecondsCodec:
+    """A sound codec that decodes second by second: a codec says what one pass over a file is."""
+
+    def decoding(self, reader: Reader, span: Span | None) -> SecondsDecoding:
+        """One pass over a file. Raises `BitstreamError`s, `OptionError` for a span that is none."""
+        raise TypeError(f"{type(self).__name__} decodes nothing")
+
+    def decompress(
+        self,
+        reader: Reader,
+        *,
+        span: Span | None = None,
+        partial: bool = False,
+        progress: Progress | None = None,
+    ) -> Audio:
+        """Decode a file or a span of it; see `AudioCodec.decompress`."""
+        lost: list[LostSpan] = []
+        blocks = self.decompress_blocks(
+            reader, span=span, partial=partial, lost=lost, progress=progress
+        )
+        media = reader.sound
+        samples = [np.zeros((0, media.channels), np.float32), *blocks]
+        return Audio(np.concatenate(samples), media.sample_rate, lost=tuple(lost))
+
+    def decompress_blocks(
+        self,
+        reader: Reader,
+        *,
+        span: Span | None = None,
+        partial: bool = False,
+        lost: list[LostSpan] | None = None,
+        progress: Progress | None = None,
+    ) -> Iterator[Single]:
+        """The same in blocks of about a second; see `AudioCodec.decompress_blocks`."""
+        decoding = self.decoding(reader, span)
+        return decoding.blocks(partial, [] if lost is None else lost, progress)

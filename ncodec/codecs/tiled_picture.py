@@ -15,7 +15,7 @@ from ncodec.codecs.base import Encoded, Progress, Region, Target
 from ncodec.codecs.memory import release_freed
 from ncodec.codecs.picture_file import pack_picture, read_alpha, read_metadata, tile_chunks
 from ncodec.codecs.rate_search import highest_below, lowest_reaching
-from ncodec.codecs.rate_steps import RATE_STEPS
+from ncodec.codecs.rate_steps import QUALITY_STEPS, RATE_STEPS
 from ncodec.codecs.registry import BUILT_IN
 from ncodec.codecs.tiles import Box, TileGrid, region_box
 from ncodec.container import Header, ImageHeader, Limits, Reader
@@ -25,7 +25,6 @@ from ncodec.media import Image, Lost
 TILE = 1024
 MAX_TILE_PIXELS = 2**22
 """Largest tile that is decoded, 2048 x 2048: its latents take 6 bytes a pixel."""
-QUALITY_STEPS = (RATE_STEPS - 1) / 100
 
 Pixels = NDArray[np.uint8]
 

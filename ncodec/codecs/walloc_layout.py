@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ncodec.codecs.rate_steps import RATE_STEPS
-from ncodec.container import AudioHeader, Chunk, ChunkKind, Limits, Reader
-from ncodec.errors import CorruptFileError, InputError, TruncatedError
+from ncodec.codecs.sound_timing import Seconds
+from ncodec.container import AudioHeader
+from ncodec.errors import CorruptFileError
 from ncodec.models.walloc import LEVEL, SAMPLE_RATE, SOUND
 
 Single = NDArray[np.float32]
@@ -55,11 +56,8 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Timing:
-    """Frames and chunks of a sound of `samples` samples at `sample_rate`."""
-
-    samples: int
-    sample_rate: int
+class Timing(Seconds):
+    """Frames and chunks of a sound."""
 
     @property
     def coded_samples(self) -> int:
@@ -71,32 +69,10 @@ class Timing:
         """All frames; the last one may reach beyond the end."""
         return -(-self.coded_samples // FRAME)
 
-    @property
-    def chunks(self) -> int:
-        """One a second that is begun, at least one."""
-        return max(1, -(-self.samples // self.sample_rate))
-
     def chunk(self, index: int) -> tuple[int, int]:
         """The first frame of a chunk, and the one after its last."""
         start, stop = (second * SAMPLE_RATE // FRAME for second in (index, index + 1))
         return start, stop if index < self.chunks - 1 else self.frames
-
-    @classmethod
-    def of(cls, reader: Reader) -> tuple["Timing", tuple[Chunk, ...]]:
-        """Timing and chunks of a file; `TruncatedError`, `CorruptFileError` if they don't fit."""
-        media = reader.sound
-        timing, chunks = cls(media.samples, media.sample_rate), reader.of_kind(ChunkKind.LATENTS)
-        if len(chunks) != timing.chunks:
-            kind = TruncatedError if len(chunks) < timing.chunks else CorruptFileError
-            raise kind(f"{len(chunks)} chunks for {media.seconds:g} seconds")
-        return timing, chunks
-
-
-def check_length(timing: Timing) -> None:
-    """Raise `InputError` for a sound of more seconds than a file may have chunks."""
-    most = Limits.max_chunks
-    if timing.chunks > most:
-        raise InputError(f"{timing.chunks} seconds of sound; a file holds {most}: cut it")
 
 
 def pair_count(channels: int) -> int:

@@ -5,31 +5,30 @@ from functools import cache
 from math import ceil
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ncodec.codecs.base import Encoded, Progress, Span, Target
-from ncodec.codecs.grvq_rate import ROUNDING, Fit, fit_below
-from ncodec.codecs.rate_steps import RATE_STEPS
+from ncodec.codecs.rate_steps import QUALITY_STEPS, RATE_STEPS
+from ncodec.codecs.sound_decoding import SecondsCodec
+from ncodec.codecs.sound_rate import ROUNDING, Fit, fit_below
 from ncodec.codecs.walloc import load_model
 from ncodec.codecs.walloc_analysis import analysed, measured_gain, offset_byte, windows
 from ncodec.codecs.walloc_decoding import ChunkReader, Decoding
-from ncodec.codecs.walloc_layout import NO_OFFSET, Plan, Timing, check_length, pair_count
+from ncodec.codecs.walloc_layout import NO_OFFSET, Plan, Timing, pair_count
 from ncodec.container import AudioHeader, ChunkKind, Header, Reader, pack
-from ncodec.media import Audio, LostSpan, Samples, SoundBlocks
+from ncodec.media import SoundBlocks
 from ncodec.models.walloc import SOUND
 
 NUMBER = 3
 """Of the codec, in files."""
-QUALITY_STEPS = (RATE_STEPS - 1) / 100
 PILOTS = 48
 """Chunks of a long sound that are looked at to see what a rate step costs."""
 HEAD, OVERHEAD = 20, 4
 """Bytes of a file and of a chunk beside the payloads: for estimates."""
 
 
-class WallocSounds:
+class WallocSounds(SecondsCodec):
     """Encodes and decodes sounds; see `AudioCodec` for the contract."""
 
     name = "walloc"
@@ -48,7 +47,7 @@ class WallocSounds:
         progress: Progress | None = None,
     ) -> Encoded:
         """Encode a sound to the bytes of a whole file; see `AudioCodec.compress`."""
-        check_length(Timing(sound.samples, sound.sample_rate))
+        Timing(sound.samples, sound.sample_rate).check_length()
         job = _EncodeJob(self, sound, verify, progress)
         if target.kind == "quality":
             step = round(target.value * QUALITY_STEPS)
@@ -56,36 +55,9 @@ class WallocSounds:
         fit = job.fit(target)
         return Encoded(fit.data, fit.step / QUALITY_STEPS, (fit.warning,) if fit.warning else ())
 
-    def decompress(
-        self,
-        reader: Reader,
-        *,
-        span: Span | None = None,
-        partial: bool = False,
-        progress: Progress | None = None,
-    ) -> Audio:
-        """Decode a file or a span of it; see `AudioCodec.decompress`."""
-        lost: list[LostSpan] = []
-        blocks = self.decompress_blocks(
-            reader, span=span, partial=partial, lost=lost, progress=progress
-        )
-        media = reader.sound
-        samples = [np.zeros((0, media.channels), np.float32), *blocks]
-        return Audio(np.concatenate(samples), media.sample_rate, lost=tuple(lost))
-
-    def decompress_blocks(
-        self,
-        reader: Reader,
-        *,
-        span: Span | None = None,
-        partial: bool = False,
-        lost: list[LostSpan] | None = None,
-        progress: Progress | None = None,
-    ) -> Iterator[Samples]:
-        """The same in blocks of about a second; see `AudioCodec.decompress_blocks`."""
-        chunks = ChunkReader(self.latents, reader)
-        decoding = Decoding(chunks, self.latents, span)
-        return decoding.blocks(partial, [] if lost is None else lost, progress)
+    def decoding(self, reader: Reader, span: Span | None) -> Decoding:
+        """See `SecondsCodec.decoding`."""
+        return Decoding(ChunkReader(self.latents, reader), self.latents, span)
 
     def read_latents(self, reader: Reader) -> Tensor:
         """The dequantised latents [M, P, t] of a whole sound, P pairs of channels, t frames."""
