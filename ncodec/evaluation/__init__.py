@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ncodec.evaluation.classifier import classify, top1_accuracy, top1_agreement
     from ncodec.evaluation.listener import Listener
     from ncodec.evaluation.metrics import ms_ssim, ms_ssim_db, psnr
+    from ncodec.evaluation.perceptual import feature_distance, ssimulacra2
     from ncodec.evaluation.results import (
         Average,
         CodecNote,
@@ -53,6 +54,10 @@ _HOMES = {
         "ms_ssim_db",
         "psnr",
     ),
+    "perceptual": (
+        "feature_distance",
+        "ssimulacra2",
+    ),
     "results": (
         "Average",
         "CodecNote",
@@ -85,6 +90,7 @@ __all__ = [
     "delta_rate",
     "evaluate",
     "export_compressai",
+    "feature_distance",
     "log_mel",
     "ms_ssim",
     "ms_ssim_db",
@@ -93,6 +99,7 @@ __all__ = [
     "pesq_wb",
     "psnr",
     "si_sdr",
+    "ssimulacra2",
     "stoi",
     "top1_accuracy",
     "top1_agreement",

