@@ -16,18 +16,18 @@ _BLOCK = 4096
 
 
 def crc16(data: bytes | bytearray) -> int:
-    """CRC-16 with polynomial 0x1021 and start 0xFFFF, of headers and of a sound's payloads."""
+    """CRC-16 with polynomial 0x1021 and start 0xFFFF, of headers and of small payloads."""
     return crc_hqx(data, 0xFFFF)
 
 
-def payload_sum(sound: bool, payload: bytes) -> int:
-    """The checksum of a payload."""
-    return crc16(payload) if sound else zlib.crc32(payload)
+def payload_sum(brief: bool, payload: bytes) -> int:
+    """The checksum of a payload; files with small ones are brief."""
+    return crc16(payload) if brief else zlib.crc32(payload)
 
 
-def payload_sum_bytes(sound: bool) -> int:
+def payload_sum_bytes(brief: bool) -> int:
     """How many bytes the checksum of a payload takes."""
-    return 2 if sound else 4
+    return 2 if brief else 4
 
 
 def header_sum(head: bytes | bytearray) -> bytes:

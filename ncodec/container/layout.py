@@ -21,6 +21,7 @@ class Flag(IntFlag):
     DIRECTORY = 1
     SOUND = 2
     GREY = 4
+    BRIEF = 8
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ class ImageHeader:
     """What a decoder must know of a picture before it reads a payload.
 
     `width`, `height` in pixels; `grey`: one colour channel, not three; `tile`: side of a square
-    tile in pixels, 64 times a power of two (None: one tile); `rate`: the codec's own rate step.
+    tile in pixels, 64 times a power of two (None: one tile); `rate`: the codec's own rate step;
+    `brief`: payloads are so small that checksums of 2 bytes do, and there are none but latents.
     """
 
     width: int
@@ -65,6 +67,7 @@ class ImageHeader:
     grey: bool
     tile: int | None
     rate: int
+    brief: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,11 @@ class AudioHeader:
         """How long the sound lasts."""
         return self.samples / self.sample_rate
 
+    @property
+    def brief(self) -> bool:
+        """Payloads of a sound are small, always."""
+        return True
+
 
 @dataclass(frozen=True)
 class Header:
@@ -98,7 +106,7 @@ class Header:
 class Chunk:
     """Where a payload lies: `offset` and `length` in bytes of the file.
 
-    `crc` is the checksum that the file states: CRC-32 for pictures, CRC-16 for sounds.
+    `crc` is the checksum that the file states: CRC-16 in brief files, else CRC-32.
     """
 
     kind: str

@@ -37,7 +37,6 @@ from ncodec.errors import (
     UnsupportedVersionError,
 )
 
-_KNOWN_FLAGS = int(Flag.DIRECTORY | Flag.SOUND | Flag.GREY)
 # Line ends converted, top bits cleared, or the first byte put through a text encoding.
 _MANGLED = (b"\x89N\n", b"\x89N\r\r", b"\tN\r\n", b"\xc2\x89N", b"\xe2\x80\xb0N", b"\xef\xbf\xbdN")
 _OTHER_FILES = {
@@ -70,8 +69,8 @@ class Reader:
         _check_magic(self._source)
         cursor = Cursor(self._source, limits.max_header)
         flags = _read_flags(cursor)
-        self._sound = Flag.SOUND in flags
         self.header: Final = _read_header(cursor, flags)
+        self._brief = self.header.media.brief
         listed = _read_directory(cursor, flags, limits) if Flag.DIRECTORY in flags else None
         cursor.check_sum()
         _check_media(self.header.media, limits)
@@ -104,8 +103,8 @@ class Reader:
             hint = f"the file ends at byte {self.size}; get all of it again"
             raise TruncatedError(f"{chunk.name} should end at byte {chunk.end}, {hint}")
         payload = self._source.read_at(chunk.offset, chunk.length)
-        if payload_sum(self._sound, payload) != chunk.crc:
-            kind = "CRC-16" if self._sound else "CRC-32"
+        if payload_sum(self._brief, payload) != chunk.crc:
+            kind = "CRC-16" if self._brief else "CRC-32"
             raise CorruptFileError(f"{chunk.name} is damaged ({kind}); get the file again")
         return payload
 
@@ -114,7 +113,7 @@ class Reader:
         return tuple(chunk for chunk in self.chunks if chunk.kind == kind)
 
     def _implied(self, offset: int) -> tuple[Chunk, ...]:
-        size = payload_sum_bytes(self._sound)
+        size = payload_sum_bytes(self._brief)
         end = self.size - size
         if end < offset:  # Not even the CRC is whole: a chunk that `read` finds incomplete.
             return (Chunk(ChunkKind.LATENTS, offset, size, 0),)
@@ -154,7 +153,7 @@ def _read_flags(cursor: Cursor) -> Flag:
         )
     if version < 1:
         raise CorruptFileError("the file has format version 0, which never was; get it again")
-    if flags & ~_KNOWN_FLAGS or (flags & Flag.SOUND and flags & Flag.GREY):
+    if flags & Flag.SOUND and flags & (Flag.GREY | Flag.BRIEF):
         raise UnsupportedFeatureError(f"the file has unknown flags ({flags:04b}b); update ncodec")
     return Flag(flags)
 
@@ -169,7 +168,7 @@ def _read_picture(cursor: Cursor, flags: Flag) -> ImageHeader:
     width, height, rate = cursor.varint(), cursor.varint(), cursor.varint()
     exponent = cursor.number(1) if Flag.DIRECTORY in flags else ONE_TILE
     tile = None if exponent == ONE_TILE else 64 << exponent
-    return ImageHeader(width, height, Flag.GREY in flags, tile, rate)
+    return ImageHeader(width, height, Flag.GREY in flags, tile, rate, Flag.BRIEF in flags)
 
 
 def _read_sound(cursor: Cursor, _: Flag) -> AudioHeader:
@@ -180,7 +179,7 @@ def _read_sound(cursor: Cursor, _: Flag) -> AudioHeader:
 def _read_directory(cursor: Cursor, flags: Flag, limits: Limits) -> tuple[Chunk, ...]:
     count = cursor.varint()
     check_limit("chunks", count, "max_chunks", limits.max_chunks)
-    read = _read_seconds if Flag.SOUND in flags else _read_entries
+    read = _read_lengths if flags & (Flag.SOUND | Flag.BRIEF) else _read_entries
     table = read(cursor, count)
     first = cursor.position + HEADER_SUM_BYTES
     offsets = accumulate((length for _, length, _ in table), initial=first)
@@ -188,12 +187,12 @@ def _read_directory(cursor: Cursor, flags: Flag, limits: Limits) -> tuple[Chunk,
 
 
 def _read_entries(cursor: Cursor, count: int) -> list[tuple[str, int, int]]:
-    """Kind, length and checksum of a picture's chunks."""
+    """Kind, length and checksum of the chunks of a file that is not brief."""
     return [(chr(cursor.number(1)), cursor.varint(), cursor.number(4)) for _ in range(count)]
 
 
-def _read_seconds(cursor: Cursor, count: int) -> list[tuple[str, int, int]]:
-    """Kind, length and checksum of a sound's chunks: lengths are differences."""
+def _read_lengths(cursor: Cursor, count: int) -> list[tuple[str, int, int]]:
+    """Kind, length and checksum of a brief file's chunks: lengths are differences."""
     table, length = [], 0
     for _ in range(count):
         length += unzigzag(cursor.varint())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ncodec.container.fields import (
     VARINT_MAX,
@@ -37,16 +38,17 @@ def pack(header: Header, chunks: Chunks) -> bytes:
 
     A single "L" chunk of a sound, or of a picture that is one tile, takes the short form without
     a directory. A tile that covers the whole picture is written as one tile, so it reads back as
-    None.
+    None; a picture with other chunks than "L" is not brief, whatever its header says.
 
     Raises `InputError` for values that the format cannot express or `Reader` would refuse.
     """
     _check_arguments(header, chunks)
-    media = header.media
-    short = [kind for kind, _ in chunks] == [ChunkKind.LATENTS]
+    kinds = [kind for kind, _ in chunks]
+    media, short = header.media, kinds == [ChunkKind.LATENTS]
     if isinstance(media, AudioHeader):
         flags, fields = _sound_fields(media, None if short else chunks)
     else:
+        media = replace(media, brief=media.brief and {*kinds} <= {ChunkKind.LATENTS})
         short = short and _one_tile(media)
         flags, fields = _picture_fields(media, None if short else chunks)
     flags |= Flag(0) if short else Flag.DIRECTORY
@@ -71,24 +73,30 @@ def _one_tile(media: ImageHeader) -> bool:
 
 def _picture_fields(media: ImageHeader, chunks: Chunks | None) -> tuple[Flag, bytes]:
     """Flags and fields of a picture; `chunks` None: the short form."""
-    flags = Flag.GREY if media.grey else Flag(0)
+    flags = Flag(Flag.GREY * media.grey | Flag.BRIEF * media.brief)
     fields = varint(media.width) + varint(media.height) + varint(media.rate)
     if chunks is None:
         return flags, fields
     exponent = ONE_TILE if media.tile is None or _one_tile(media) else TILES.index(media.tile)
-    table = (kind.encode() + varint(len(data)) + _sum_of(media, data) for kind, data in chunks)
+    table = _lengths(media, chunks) if media.brief else _entries(media, chunks)
     return flags, b"".join([fields, bytes([exponent]), varint(len(chunks)), *table])
 
 
 def _sound_fields(media: AudioHeader, chunks: Chunks | None) -> tuple[Flag, bytes]:
     """Flags and fields of a sound; `chunks` None: the short form."""
     fields = [media.samples, media.sample_rate, media.channels, media.rate]
-    table = [] if chunks is None else [varint(len(chunks)), *_seconds(media, chunks)]
+    table = [] if chunks is None else [varint(len(chunks)), *_lengths(media, chunks)]
     return Flag.SOUND, b"".join([*map(varint, fields), *table])
 
 
-def _seconds(media: AudioHeader, chunks: Chunks) -> Iterator[bytes]:
-    """The directory of a sound: lengths as differences, since neighbours are alike."""
+def _entries(media: ImageHeader, chunks: Chunks) -> Iterator[bytes]:
+    """The directory of a picture."""
+    for kind, data in chunks:
+        yield kind.encode() + varint(len(data)) + _sum_of(media, data)
+
+
+def _lengths(media: ImageHeader | AudioHeader, chunks: Chunks) -> Iterator[bytes]:
+    """The directory of a brief file: lengths as differences, since neighbours are alike."""
     before = 0
     for _, data in chunks:
         yield varint(zigzag(len(data) - before)) + _sum_of(media, data)
@@ -96,8 +104,8 @@ def _seconds(media: AudioHeader, chunks: Chunks) -> Iterator[bytes]:
 
 
 def _sum_of(media: ImageHeader | AudioHeader, payload: bytes) -> bytes:
-    sound = isinstance(media, AudioHeader)
-    return payload_sum(sound, payload).to_bytes(payload_sum_bytes(sound), "little")
+    size = payload_sum_bytes(media.brief)
+    return payload_sum(media.brief, payload).to_bytes(size, "little")
 
 
 def _check_arguments(header: Header, chunks: Chunks) -> None:
@@ -124,7 +132,8 @@ def _numbers(media: ImageHeader | AudioHeader) -> dict[str, int]:
 
 
 def _check_picture(media: ImageHeader) -> None:
-    if type(media.grey) is not bool:
-        raise InputError(f"grey must be True or False, got {media.grey!r}")
+    for name in ("grey", "brief"):
+        if type(getattr(media, name)) is not bool:
+            raise InputError(f"{name} must be True or False, got {getattr(media, name)!r}")
     if media.tile is not None and media.tile not in TILES:
         raise InputError(f"tile must be one of {TILES} or None, got {media.tile!r}")

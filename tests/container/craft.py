@@ -20,8 +20,12 @@ def entry(kind: str, payload: bytes, length: int | None = None, crc: int | None 
     return kind.encode("latin-1") + leb128(stated) + digest.to_bytes(4, "little")
 
 
-def seal(head: bytes) -> bytes:
-    return head + crc_hqx(head, 0xFFFF).to_bytes(2, "little")
+def seal(data: bytes, before: bytes = b"") -> bytes:
+    return before + data + crc_hqx(data, 0xFFFF).to_bytes(2, "little")
+
+
+def seal32(data: bytes, before: bytes = b"") -> bytes:
+    return before + data + zlib.crc32(data).to_bytes(4, "little")
 
 
 def craft(
@@ -37,12 +41,15 @@ def craft(
     entries: Sequence[bytes] = (entry("L", b"one"), entry("L", b"two")),
     payloads: bytes = b"onetwo",
 ) -> bytes:
-    """A file with a directory (bit 0 of `flags`) or one whose `payloads` end in their CRC."""
+    """A file with a directory (bit 0 of `flags`) or one whose `payloads` end in their CRC.
+
+    A brief one (bit 3) has the entries of a sound, see `second`.
+    """
     head = b"\x89N\r\n" + bytes([version << 4 | flags]) + codec + MODEL + width + height + rate
     if flags & 1:
         number = leb128(len(entries)) if count is None else count
         return seal(head + bytes([tile]) + number + b"".join(entries)) + payloads
-    return seal(head) + payloads + zlib.crc32(payloads).to_bytes(4, "little")
+    return (seal if flags & 8 else seal32)(payloads, seal(head))
 
 
 def second(payload: bytes, difference: int | None = None, crc: int | None = None) -> bytes:
@@ -71,4 +78,4 @@ def craft_sound(
     if flags & 1:
         number = leb128(len(entries)) if count is None else count
         return seal(head + number + b"".join(entries)) + payloads
-    return seal(head) + payloads + crc_hqx(payloads, 0xFFFF).to_bytes(2, "little")
+    return seal(payloads, seal(head))

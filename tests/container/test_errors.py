@@ -24,6 +24,7 @@ from .craft import craft, craft_sound, entry, leb128, second
 
 VALID = craft()
 SOUND = craft_sound()
+BRIEF = craft(flags=0b1001, entries=[second(b"one"), second(b"two", 0)])
 HUGE = leb128(65_535)
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 JPEG = b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01"
@@ -47,7 +48,11 @@ WRONG_FILES = [
     (craft(version=2), UnsupportedVersionError, "version 2"),
     (craft(version=0), CorruptFileError, "version 0"),
     (craft(flags=0b0111), UnsupportedFeatureError, "0111b"),
-    (craft(flags=0b1001), UnsupportedFeatureError, "1001b"),
+    (craft_sound(flags=0b1011), UnsupportedFeatureError, "1011b"),
+    (BRIEF[:-1], TruncatedError, "get it again"),
+    (BRIEF + b"x", CorruptFileError, "get it again"),
+    (BRIEF[:-1] + b"!", CorruptFileError, "chunk 'L' at byte 26 is damaged (CRC-16)"),
+    (craft(flags=0b1001, entries=[second(b"", 1)]), CorruptFileError, "negative length"),
     (VALID[:12] + b"\0" + VALID[13:], CorruptFileError, "header is damaged"),
     (VALID[:-1] + b"!", CorruptFileError, "chunk 'L' at byte 32 is damaged"),
     (craft(rate=b"\x87\x00"), CorruptFileError, "malformed"),
@@ -105,8 +110,8 @@ def test_a_wrong_file_gets_its_own_error(
 
 
 def test_the_file_that_the_wrong_ones_derive_from_is_right() -> None:
-    read_all(VALID)
-    read_all(SOUND)
+    for data in (VALID, SOUND, BRIEF):
+        read_all(data)
 
 
 def test_a_reader_says_when_the_medium_is_not_the_one_wanted() -> None:

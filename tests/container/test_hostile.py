@@ -27,17 +27,26 @@ SINGLE = pack(Header(1, b"abcd", ImageHeader(100, 40, True, None, 7)), [("L", b"
 HALF = AudioHeader(20_000, 16_000, 1, 6)
 SECONDS = pack(Header(2, b"abcd", HALF), [("L", b"first second"), ("L", b"rest"), ("L", b"")])
 SAMPLE = pack(Header(2, b"abcd", AudioHeader(1, 8_000, 2, 6)), [("L", b"payload")])
-SMALL_FILES = {"tiled": TILED, "single": SINGLE, "seconds": SECONDS, "sample": SAMPLE}
+BRIEF = pack(
+    Header(4, b"abcd", ImageHeader(100, 40, False, 64, 7, True)), [("L", b"1"), ("L", b"2")]
+)
+SMALL_FILES = {
+    "tiled": TILED, "single": SINGLE, "seconds": SECONDS, "sample": SAMPLE, "brief": BRIEF,
+}  # fmt: skip
 each_small_file = pytest.mark.parametrize("data", SMALL_FILES.values(), ids=SMALL_FILES)
 numbers = st.one_of(
     st.integers(0, 300), st.sampled_from([2**14, 65_535, 65_536, 2**28, 2**34, 2**35, 2**40])
 ).map(leb128) | st.binary(max_size=6)
 kinds = st.sampled_from("LLAixqQ1\0\xff")
 lengths = st.none() | st.integers(0, 2**36)
-entries = st.lists(st.builds(entry, kinds, st.binary(max_size=9), lengths), max_size=5)
+entries = st.lists(
+    st.builds(entry, kinds, st.binary(max_size=9), lengths)
+    | st.builds(second, st.binary(max_size=9), st.none() | st.integers(0, 2**31)),
+    max_size=5,
+)
 lies: dict[str, st.SearchStrategy[Any]] = {
     "version": st.integers(0, 15),
-    "flags": st.sampled_from([0, 1, 4, 5]) | st.integers(0, 15),
+    "flags": st.sampled_from([0, 1, 4, 5, 8, 9]) | st.integers(0, 15),
     "codec": numbers,
     "width": numbers,
     "height": numbers,

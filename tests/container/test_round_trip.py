@@ -2,6 +2,7 @@
 
 import io
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from ncodec.container import (
 )
 from ncodec.errors import CorruptFileError, InputError, TruncatedError
 
-from .craft import craft, craft_sound, entry
+from .craft import craft, craft_sound, entry, second
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 HEADER = Header(1, b"\x0a\x0b\x0c\x0d", ImageHeader(100, 40, False, 64, 7))
@@ -30,7 +31,7 @@ CHUNKS = [("L", b"first tile"), ("L", b"second tile"), ("i", b"profile")]
 sides = st.integers(1, 65_535)
 numbers = st.integers(0, 2**35 - 1)
 tiles = st.none() | st.integers(0, 14).map(lambda exponent: 64 << exponent)
-media = st.builds(ImageHeader, sides, sides, st.booleans(), tiles, numbers)
+media = st.builds(ImageHeader, sides, sides, st.booleans(), tiles, numbers, st.booleans())
 headers = st.builds(Header, numbers, st.binary(min_size=4, max_size=4), media)
 chunk_lists = st.lists(
     st.tuples(st.sampled_from("LAqz"), st.binary(max_size=200)), min_size=1, max_size=8
@@ -125,6 +126,13 @@ def test_overhead_of_a_small_picture_is_at_most_24_bytes(grey: bool, rate: int) 
     assert len(pack(header, [("L", coded + digest)])) - len(coded) <= 24
 
 
+def test_two_payloads_of_a_brief_picture_cost_26_bytes() -> None:
+    header = Header(4, HEADER.model_id, ImageHeader(768, 512, False, None, 60, brief=True))
+    blob = pack(header, [("L", bytes(700)), ("L", bytes(690))])
+    assert len(blob) - 1390 == 26
+    assert Reader(blob).header == header
+
+
 def test_opening_a_file_reads_its_header_only() -> None:
     source = Recorder(pack(HEADER, [("L", bytes(100_000)), ("L", bytes(100_000))]))
     reader = Reader(source)
@@ -161,6 +169,13 @@ def test_both_writers_agree() -> None:
     assert pack(HEADER, [("L", b"one"), ("L", b"two")]) == craft()
     untiled = Header(1, HEADER.model_id, ImageHeader(100, 40, True, None, 7))
     assert pack(untiled, [("L", b"one")]) == craft(flags=0b0100, payloads=b"one")
+    brief = replace(HEADER, media=ImageHeader(100, 40, False, 64, 7, brief=True))
+    entries = [second(b"one"), second(b"two", 0)]
+    crafted = craft(flags=0b1001, entries=entries)
+    assert pack(brief, [("L", b"one"), ("L", b"two")]) == crafted
+    assert pack(brief, [("L", b"one"), ("A", b"two")]) == pack(
+        HEADER, [("L", b"one"), ("A", b"two")]
+    )
 
 
 def test_partial_says_which_chunks_are_gone() -> None:
