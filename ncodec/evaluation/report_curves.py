@@ -48,6 +48,8 @@ _BPP, _KBPS = ("bpp", "bits a pixel (whole file)"), ("kbps", "kbit/s (whole file
 SCALES = (
     Scale("image", "psnr", "PSNR", "dB", *_BPP),
     Scale("image", "ms_ssim_db", "MS-SSIM", "dB", *_BPP),
+    Scale("image", "ssimulacra2", "SSIMULACRA2", "", *_BPP),
+    Scale("image", "feature_distance", "Feature distance", "", *_BPP, rising=False),
     Scale("audio", "si_sdr", "SI-SDR", "dB", *_KBPS),
     Scale("audio", "log_mel", "Log-mel distance", "", *_KBPS, rising=False),
     Scale("audio", "stoi", "STOI", "", *_KBPS),

@@ -26,9 +26,9 @@ CEILING_DB = 100.0
 """What decibels of equal signals are cut to: JSON has no infinity."""
 
 IMAGE_METRICS = (
-    "bytes", "payload_bytes", "bpp", "psnr", "ms_ssim", "ms_ssim_db", "top1_agreement",
-    "top1_accuracy", "top1_accuracy_original", "encode_seconds", "decode_seconds",
-    "peak_memory_bytes",
+    "bytes", "payload_bytes", "bpp", "psnr", "ms_ssim", "ms_ssim_db", "ssimulacra2",
+    "feature_distance", "top1_agreement", "top1_accuracy", "top1_accuracy_original",
+    "encode_seconds", "decode_seconds", "peak_memory_bytes",
 )  # fmt: skip
 """Columns of a picture's row that are averaged."""
 AUDIO_METRICS = (
@@ -52,7 +52,8 @@ class Row:
     well. `quality` is the codec's own knob (kbit/s asked for, with sound). `source` is the start of
     the SHA-256 of the file that was coded. `bytes` counts the whole coded file, `payload_bytes` the
     entropy-coded part alone (where that can be told apart, else the whole file). Metrics are those
-    of `ncodec.evaluation.metrics` and `audio_metrics`; the `top1_` ones are 0.0 or 1.0 here.
+    of `ncodec.evaluation.metrics`, `perceptual` and `audio_metrics`; the `top1_` ones are 0.0 or
+    1.0 here.
     `encode_seconds` and `decode_seconds` do not count the loading of models; `encode_realtime` is
     seconds of sound a second. `peak_memory_bytes` is the peak of the whole process while it coded.
     """
@@ -75,6 +76,8 @@ class Row:
     psnr: float | None = None
     ms_ssim: float | None = None
     ms_ssim_db: float | None = None
+    ssimulacra2: float | None = None
+    feature_distance: float | None = None
     top1_agreement: float | None = None
     top1_accuracy: float | None = None
     top1_accuracy_original: float | None = None

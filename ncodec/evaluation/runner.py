@@ -53,8 +53,8 @@ def evaluate(
     With `output`, a folder, results are written there every few rows, and rows that are there
     already are kept unless `overwrite`: `OptionError` where they were measured with other
     versions, settings or on another machine. `labels` has the ImageNet class of pictures by file
-    name, `left_out` names metrics (ms_ssim, top1, stoi, pesq_wb, visqol) not to compute, `skip`
-    files below the folder that are not meant.
+    name, `left_out` names metrics (ms_ssim, ssimulacra2, feature_distance, top1, stoi, pesq_wb,
+    visqol) not to compute, `skip` files below the folder that are not meant.
 
     A file or a codec that fails is told to the listener, and the others go on. Raises `InputError`
     for a folder without files for these codecs, `OptionError` for names, qualities, devices and

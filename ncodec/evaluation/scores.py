@@ -42,13 +42,18 @@ class Scorer:
         self._seen: tuple[Image | None, int | None] = None, None
 
     def picture(self, file: str, original: Image, decoded: Image) -> Scores:
-        """PSNR, MS-SSIM and top-1 of a picture. `InputError` where the sizes differ."""
+        """PSNR, MS-SSIM, SSIMULACRA2, feature distance and top-1 of a picture.
+
+        `InputError` where the sizes differ.
+        """
         ours, theirs = planes(original), planes(decoded)
         plain = self._value("ms_ssim", metrics.ms_ssim, ours, theirs)
         return {
             "psnr": _number(metrics.psnr(ours, theirs)),
             "ms_ssim": plain,
             "ms_ssim_db": None if plain is None else _number(metrics.ms_ssim_db(np.array([plain]))),
+            "ssimulacra2": self._value("ssimulacra2", _ssimulacra2, ours, theirs),
+            "feature_distance": self._value("feature_distance", _feature_distance, ours, theirs),
             **self._top1(file, original, theirs),
         }
 
@@ -119,6 +124,18 @@ def _class(pictures: NDArray[np.uint8]) -> NDArray[Any]:
     from ncodec.evaluation.classifier import classify
 
     return classify(pictures)
+
+
+def _ssimulacra2(*pictures: NDArray[np.uint8]) -> NDArray[Any]:
+    from ncodec.evaluation.perceptual import ssimulacra2
+
+    return ssimulacra2(*pictures)
+
+
+def _feature_distance(*pictures: NDArray[np.uint8]) -> NDArray[Any]:
+    from ncodec.evaluation.perceptual import feature_distance
+
+    return feature_distance(*pictures)
 
 
 def _number(values: NDArray[Any]) -> float | None:

