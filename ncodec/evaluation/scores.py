@@ -126,16 +126,16 @@ def _class(pictures: NDArray[np.uint8]) -> NDArray[Any]:
     return classify(pictures)
 
 
-def _ssimulacra2(*pictures: NDArray[np.uint8]) -> NDArray[Any]:
+def _ssimulacra2(original: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> NDArray[Any]:
     from ncodec.evaluation.perceptual import ssimulacra2
 
-    return ssimulacra2(*pictures)
+    return ssimulacra2(original, decoded)
 
 
-def _feature_distance(*pictures: NDArray[np.uint8]) -> NDArray[Any]:
+def _feature_distance(original: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> NDArray[Any]:
     from ncodec.evaluation.perceptual import feature_distance
 
-    return feature_distance(*pictures)
+    return feature_distance(original, decoded)
 
 
 def _number(values: NDArray[Any]) -> float | None:

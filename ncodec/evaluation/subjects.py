@@ -16,6 +16,10 @@ from ncodec.media import Audio, Image
 
 PICTURE_QUALITIES: tuple[float, ...] = (0, 4, 8, 14, 20, 28, 36, 44, 52, 60, 70, 80)
 """About 0.12 to 1.6 bits a pixel of photographs with `hyperprior`."""
+EXTREME_QUALITIES: tuple[float, ...] = (0, 25, 50, 75, 100)
+"""Of `vqgan`, whose range is narrow."""
+EXTREME, DOWNSCALED = "vqgan", "avif-scaled"
+"""The codec for extreme rates, and what it is compared with at equal bytes."""
 SOUND_QUALITIES: dict[str, tuple[float, ...]] = {
     "grvq": (1.5, 3, 6),
     "walloc": (24, 32, 48, 64, 96, 128),
@@ -70,13 +74,16 @@ class NcodecCodec:
     def qualities(self) -> tuple[float, ...]:
         """See `Subject`."""
         if self.note.media == "image":
-            return PICTURE_QUALITIES
+            return EXTREME_QUALITIES if self._codec.name == EXTREME else PICTURE_QUALITIES
         return SOUND_QUALITIES.get(self._codec.name, SOUND_QUALITIES["grvq"])
 
     def encode(self, media: Image | Audio, quality: float) -> bytes:
         """See `Subject`."""
-        asked = {"quality" if self.note.media == "image" else "kbps": quality}
-        return self._codec.compress(media, Target.from_options(**asked)).data
+        if self.note.media == "image":
+            target = Target.from_options(quality=quality)
+        else:
+            target = Target.from_options(kbps=quality)
+        return self._codec.compress(media, target).data
 
     def decode(self, data: bytes) -> Image | Audio:
         """See `Subject`."""
@@ -106,7 +113,8 @@ def _ours() -> dict[str, registry.CodecEntry]:
 def media_of() -> dict[str, str]:
     """The names of all codecs that can be evaluated, with "image" or "audio"."""
     ours = {name: row.media for name, row in _ours().items()}
-    return {**ours, **{name: m for name, m in baselines.NAMES.items() if name not in ours}}
+    others = {**baselines.NAMES, DOWNSCALED: "image"}
+    return {**ours, **{name: m for name, m in others.items() if name not in ours}}
 
 
 def check_names(names: Iterable[str]) -> list[str]:
@@ -129,6 +137,11 @@ def open_subject(name: str, device: str = "auto", threads: int | None = None) ->
     entry = _ours().get(name)
     if entry is not None:
         return NcodecCodec(name, entry, device)
+    if name == DOWNSCALED:
+        from ncodec.evaluation.downscaled import DownscaledAvif
+
+        reference = open_subject(EXTREME, device, threads)
+        return DownscaledAvif(reference, baselines.open_pillow("avif", threads))
     if baselines.NAMES[name] == "image":
         return baselines.open_pillow(name, threads)
     return baselines.open_sndfile(name)
