@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ncodec import files
-from ncodec.codecs import registry
+from ncodec.codecs import automatic, registry
 from ncodec.codecs.base import (
     AudioCodec,
     Encoded,
@@ -336,8 +336,9 @@ def encode(
     A picture is an `Image`, a Pillow image, an array uint8 [H, W] or [H, W, C], or a tensor
     [C, H, W], uint8 or float in 0..1; C is 1 to 4 (grey, grey and alpha, RGB, RGBA). A sound is
     an `Audio` or a pair (samples, sample rate): an array or tensor [T] or [T, C], float with full
-    scale +-1 or integers, C is 1 to 8. Either may be a path. `codec` is "hyperprior" for
-    pictures and "grvq" for sounds if none is named.
+    scale +-1 or integers, C is 1 to 8. Either may be a path. Without `codec` (or with "auto")
+    pictures go to "hyperprior" and sounds to "grvq"; with `bpp`, `size` or `kbps` to "vqgan" and
+    "walloc" where these are better at that rate.
 
     At most one of `quality` (0..100, 50 if nothing is given), `size` (bytes, a ceiling), `bpp`
     (bits a pixel), `psnr` (dB over RGB) and `kbps` (1000 bits a second, a ceiling) may be given;
@@ -345,13 +346,17 @@ def encode(
     the symbols again. What cannot be kept is said in `NcodecWarning`s. Raises `InputError`,
     `OptionError`, `ModelError`.
     """
-    from ncodec.media import medium, open_media
+    from ncodec.media import open_media, unkept
 
     target = Target.from_options(quality, bpp, size, psnr, kbps)
     with open_media(media) as opened:
-        entry = registry.entry_for(medium(opened), codec)
-        target.check_for(entry.name, entry.media)
-        return Codec(entry, choose_device(device))._encode(opened, target, strip, verify)
+        entries, place = automatic.choices(opened, target, codec), choose_device(device)
+        kept = opened.stripped() if strip else opened
+        encoded = automatic.first(
+            entries, lambda entry: Codec(entry, place).compress(kept, target, verify=verify)
+        )
+        _warn((*unkept(kept), *encoded.warnings))
+        return encoded.data
 
 
 def decode(

@@ -46,7 +46,7 @@ def encode(
     ],
     output: options.Output = None,
     codec: Annotated[
-        str | None, typer.Option("--codec", "-c", help="See `codecs` [hyperprior; sounds: grvq].")
+        str | None, typer.Option("--codec", "-c", help="See `codecs` [auto: by the target].")
     ] = None,
     quality: Annotated[
         float | None, typer.Option("--quality", "-q", metavar="0..100", help="Quality [50].")
@@ -75,10 +75,12 @@ def encode(
     verbose: options.Verbose = False,
 ) -> Exit:
     """Encode pictures and sounds; without -o, beside each as .ncd."""
+    from ncodec.codecs.automatic import codec_named
     from ncodec.codecs.base import TARGETS, Target
     from ncodec.codecs.registry import entry_by_name
 
     target = Target.from_options(quality, bpp, size_in_bytes(size), psnr, kbps)
+    codec = codec_named(codec)
     if codec is not None:
         media = [row.media for row in entry_by_name(codec).rows]
         target.check_for(codec, next((m for m in media if target.kind in TARGETS[m]), media[0]))
@@ -139,15 +141,16 @@ class _Encoder:
     ) -> tuple[str, "Encoded", tuple[float, float]]:
         """The codec's name, the result, and the seconds of encoding and of loading."""
         from ncodec.api import Codec, choose_device
-        from ncodec.codecs.registry import entry_for
-        from ncodec.media import medium
+        from ncodec.codecs.automatic import choices, first
+        from ncodec.codecs.registry import CodecEntry
 
-        entry = entry_for(medium(media), self.codec)
-        self.target.check_for(entry.name, entry.media)
-        model, loading = timed(lambda: Codec(entry, choose_device(self.device)), self.threads)
-        begin = time.perf_counter()
-        encoded = model.compress(media, self.target, verify=self.verify, progress=progress)
-        return entry.name, encoded, (time.perf_counter() - begin, loading)
+        def attempt(entry: CodecEntry) -> tuple[str, "Encoded", tuple[float, float]]:
+            model, loading = timed(lambda: Codec(entry, choose_device(self.device)), self.threads)
+            begin = time.perf_counter()
+            encoded = model.compress(media, self.target, verify=self.verify, progress=progress)
+            return entry.name, encoded, (time.perf_counter() - begin, loading)
+
+        return first(choices(media, self.target, self.codec), attempt)
 
     def _report(
         self,
@@ -171,7 +174,7 @@ class _Encoder:
         verified = "verify ok" if self.verify else "not verified"
         self.screen.summary(
             f"{Path(job.name).name} {what} -> {_last(job)}"
-            f"  {size_text(size)}  {cost}  enc {pace}  {verified}"
+            f"  {codec}  {size_text(size)}  {cost}  enc {pace}  {verified}"
         )
         self.screen.result(
             input=job.name,

@@ -63,4 +63,4 @@ def test_targets_of_pictures_and_ceilings_too_high_are_told() -> None:
     with pytest.raises(OptionError, match="grvq"):
         ncodec.encode(sound(2000), bpp=1, device="cpu")
     with pytest.warns(NcodecWarning, match="above the best possible"):
-        ncodec.encode(sound(16_000), kbps=100, device="cpu")
+        ncodec.encode(sound(16_000), codec="grvq", kbps=100, device="cpu")
