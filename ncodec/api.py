@@ -7,7 +7,7 @@ does, since the command line must answer at once.
 from __future__ import annotations
 
 import warnings as python_warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -92,16 +92,29 @@ def read_info(source: Source, *, limits: Limits | None = None) -> ImageInfo | Au
         return info_of(Reader(opened, limits))
 
 
-def trim(source: Source, *, kbps: float, limits: Limits | None = None) -> bytes:
-    """Cut a sound's file to at most `kbps` kilobits a second, without its networks.
+def trim(
+    source: Source,
+    *,
+    kbps: float | None = None,
+    size: int | None = None,
+    bpp: float | None = None,
+    limits: Limits | None = None,
+) -> bytes:
+    """Cut a file to a lower rate, without the networks that show what is in it.
 
+    One of `size` (bytes), `bpp` (bits a pixel) and `kbps` (kilobits a second) is the ceiling.
     Raises `BitstreamError`, and `OptionError` for a rate that can't be, or files of a codec that
     can't be trimmed.
     """
-    target = Target.from_options(kbps=kbps)
+    if kbps is None and size is None and bpp is None:
+        raise OptionError("give size, bpp (pictures) or kbps (sounds): what to trim to")
+    target = Target.from_options(bpp=bpp, size=size, kbps=kbps)
     with open_source(source) as opened:
         reader = Reader(opened, limits)
-        return registry.trimmer(registry.entry_of(reader.header))(reader, target.value)
+        entry = registry.entry_of(reader.header)
+        cut = registry.trimmer(entry)
+        target.check_for(entry.name, entry.media)
+        return cut(reader, target)
 
 
 class Codec:
@@ -155,20 +168,35 @@ class Codec:
         size: int | None = None,
         psnr: float | None = None,
         kbps: float | None = None,
-        strip: bool = False,
+        drop: int = 0,
+        strip: bool | None = None,
         verify: bool = False,
     ) -> bytes:
         """Encode one picture or sound; see `ncodec.encode`."""
         from ncodec.media import open_media
 
-        target = Target.from_options(quality, bpp, size, psnr, kbps)
+        target = Target.from_options(quality, bpp, size, psnr, kbps, drop)
         with open_media(media) as opened:
             return self._encode(opened, target, strip, verify)
 
-    def _encode(self, media: Media, target: Target, strip: bool, verify: bool) -> bytes:
+    def shed(self, media: Media, strip: bool | None) -> Media:
+        """The picture or sound without its metadata, where `strip` says so.
+
+        None: where the codec's files are so small that metadata would be most of them.
+        """
+        from ncodec.media import Image, Metadata
+
+        if strip or not (strip is None and self.entry.strips and isinstance(media, Image)):
+            return media.stripped() if strip else media
+        if media.metadata == Metadata():
+            return media
+        note = "EXIF and ICC were left out; --keep-metadata (strip=False) keeps them"
+        return replace(media.stripped(), warnings=(*media.warnings, note))
+
+    def _encode(self, media: Media, target: Target, strip: bool | None, verify: bool) -> bytes:
         from ncodec.media import unkept
 
-        media = media.stripped() if strip else media
+        media = self.shed(media, strip)
         encoded = self.compress(media, target, verify=verify)
         _warn((*unkept(media), *encoded.warnings), depth=2)
         return encoded.data
@@ -219,7 +247,8 @@ class Codec:
         size: int | None = None,
         psnr: float | None = None,
         kbps: float | None = None,
-        strip: bool = False,
+        drop: int = 0,
+        strip: bool | None = None,
         verify: bool = True,
         overwrite: bool = False,
     ) -> None:
@@ -229,7 +258,7 @@ class Codec:
         """
         from ncodec.media import open_media
 
-        wanted = Target.from_options(quality, bpp, size, psnr, kbps)
+        wanted = Target.from_options(quality, bpp, size, psnr, kbps, drop)
         with open_media(Path(source)) as opened:
             data = self._encode(opened, wanted, strip, verify)
         files.write_atomic(Path(target), lambda file: file.write(data), overwrite=overwrite)
@@ -327,7 +356,8 @@ def encode(
     size: int | None = None,
     psnr: float | None = None,
     kbps: float | None = None,
-    strip: bool = False,
+    drop: int = 0,
+    strip: bool | None = None,
     verify: bool = False,
     device: str = "auto",
 ) -> bytes:
@@ -342,19 +372,23 @@ def encode(
 
     At most one of `quality` (0..100, 50 if nothing is given), `size` (bytes, a ceiling), `bpp`
     (bits a pixel), `psnr` (dB over RGB) and `kbps` (1000 bits a second, a ceiling) may be given;
-    bpp, size and kbps count the whole file. `strip` leaves EXIF and ICC out; `verify` decodes
-    the symbols again. What cannot be kept is said in `NcodecWarning`s. Raises `InputError`,
-    `OptionError`, `ModelError`.
+    bpp, size and kbps count the whole file. `drop` is how many percent of its words
+    codec "vqgan" leaves out for the decoder to guess. `strip` leaves EXIF and ICC out (None:
+    "vqgan" does, others keep them); `verify` decodes the symbols again. What cannot be kept is
+    said in `NcodecWarning`s. Raises `InputError`, `OptionError`, `ModelError`.
     """
     from ncodec.media import open_media, unkept
 
-    target = Target.from_options(quality, bpp, size, psnr, kbps)
+    target = Target.from_options(quality, bpp, size, psnr, kbps, drop)
     with open_media(media) as opened:
         entries, place = automatic.choices(opened, target, codec), choose_device(device)
-        kept = opened.stripped() if strip else opened
-        encoded = automatic.first(
-            entries, lambda entry: Codec(entry, place).compress(kept, target, verify=verify)
-        )
+
+        def attempt(entry: registry.CodecEntry) -> tuple[Media, Encoded]:
+            chosen = Codec(entry, place)
+            kept = chosen.shed(opened, strip)
+            return kept, chosen.compress(kept, target, verify=verify)
+
+        kept, encoded = automatic.first(entries, attempt)
         _warn((*unkept(kept), *encoded.warnings))
         return encoded.data
 
@@ -372,7 +406,8 @@ def decode(
 
     `region` (x, y, width, height) decodes only what it needs of a large picture, `span` (start,
     stop or None) in seconds of a long sound. `partial` decodes what a damaged file still holds;
-    what is gone stands in `.lost`. `limits` bounds what a file may claim. Raises
+    what is gone stands in `.lost`, what was guessed
+    in `.concealed`. `limits` bounds what a file may claim. Raises
     `BitstreamError`, `ModelError`, `OptionError`.
     """
     with open_source(source) as opened:

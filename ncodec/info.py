@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ncodec.codecs import registry
+from ncodec.codecs.tiles import TileGrid
 from ncodec.container import AudioHeader, ChunkKind, ImageHeader, Reader
 
 STEPS_A_QUALITY = 8
@@ -31,7 +32,11 @@ class Info:
 
 @dataclass(frozen=True)
 class ImageInfo(Info):
-    """What the header of a picture's file says; `bpp`: bits of the whole file a pixel."""
+    """What the header of a picture's file says; `bpp`: bits of the whole file a pixel.
+
+    Of codecs with words: how large their codebook is (None without the model), how many words
+    the picture has, and how many percent of them were left out.
+    """
 
     width: int
     height: int
@@ -43,6 +48,9 @@ class ImageInfo(Info):
     tile: int | None
     tiles: int
     bpp: float
+    codebook: int | None = None
+    words: int | None = None
+    left_out: int | None = None
 
 
 @dataclass(frozen=True)
@@ -82,22 +90,26 @@ def info_of(reader: Reader) -> ImageInfo | AudioInfo:
         overhead=reader.size - payload - metadata,
     )
     if isinstance(header.media, ImageHeader):
-        return _picture(common, header.media, reader)
+        facts = registry.facts_of(entry, header.media, header.model_id)
+        return _picture(common, header.media, reader, facts)
     return _sound(common, header.media, reader)
 
 
-def _picture(common: Info, media: ImageHeader, reader: Reader) -> ImageInfo:
+def _picture(
+    common: Info, media: ImageHeader, reader: Reader, facts: registry.RateFacts | None
+) -> ImageInfo:
+    known = {"quality": media.rate / STEPS_A_QUALITY} if facts is None else vars(facts)
     return ImageInfo(
         **vars(common),
+        **known,
         width=media.width,
         height=media.height,
         grey=media.grey,
         alpha=bool(reader.of_kind(ChunkKind.ALPHA)),
         icc=bool(reader.of_kind(ChunkKind.ICC)),
         exif=bool(reader.of_kind(ChunkKind.EXIF)),
-        quality=media.rate / STEPS_A_QUALITY,
         tile=media.tile,
-        tiles=len(reader.of_kind(ChunkKind.LATENTS)),
+        tiles=len(TileGrid(media.width, media.height, media.tile)),
         bpp=8 * reader.size / (media.width * media.height),
     )
 

@@ -224,9 +224,11 @@ class _Decoder:
         for warning in warnings:
             self.screen.warning(job.name, warning)
         self._name_lost(job, image)
+        concealed = 0.0 if image.concealed is None else float(image.concealed.mean())
+        guessed = f"  {concealed:.1%} guessed" if concealed else ""
         self.screen.summary(
             f"{Path(job.name).name} {size_text(size)} -> {Path(job.target_name).name}"
-            f"  {image.width}x{image.height}  dec {seconds(*took)}"
+            f"  {image.width}x{image.height}{guessed}  dec {seconds(*took)}"
         )
         self.screen.result(
             input=job.name,
@@ -237,6 +239,7 @@ class _Decoder:
             seconds=took[0],
             model_seconds=took[1],
             lost=[{"tile": lost.index, "box": lost.box} for lost in image.lost],
+            concealed=concealed,
             warnings=warnings,
         )
 

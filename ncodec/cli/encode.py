@@ -62,10 +62,17 @@ def encode(
     kbps: Annotated[
         float | None, typer.Option("--kbps", metavar="X", help="At most X kbit/s of sound.")
     ] = None,
+    drop: Annotated[
+        int,
+        typer.Option("--drop", min=0, metavar="N", help="Leave N % of vqgan's words to guesses."),
+    ] = 0,
     device: options.DeviceOption = options.Device.AUTO,
     threads: options.Threads = None,
     max_pixels: options.MaxPixels = None,
-    strip: Annotated[bool, typer.Option("--strip", help="Leave out EXIF, ICC and tags.")] = False,
+    strip: Annotated[
+        bool | None,
+        typer.Option("--strip/--keep-metadata", help="Leave out EXIF, ICC, tags [vqgan only]."),
+    ] = None,
     verify: Annotated[
         bool, typer.Option("--verify/--no-verify", help="Decode the result and compare.")
     ] = True,
@@ -79,7 +86,7 @@ def encode(
     from ncodec.codecs.base import TARGETS, Target
     from ncodec.codecs.registry import entry_by_name
 
-    target = Target.from_options(quality, bpp, size_in_bytes(size), psnr, kbps)
+    target = Target.from_options(quality, bpp, size_in_bytes(size), psnr, kbps, drop)
     codec = codec_named(codec)
     if codec is not None:
         media = [row.media for row in entry_by_name(codec).rows]
@@ -113,6 +120,9 @@ def _check_suffixes(files: list[str], output: str | None) -> None:
         raise OptionError(f"{output}: encode writes {SUFFIX} files")
 
 
+_Encoding = tuple["Media", str, "Encoded", tuple[float, float]]
+
+
 @dataclass(frozen=True)
 class _Encoder:
     codec: str | None
@@ -120,7 +130,7 @@ class _Encoder:
     device: str
     threads: int | None
     limits: Limits
-    strip: bool
+    strip: bool | None
     verify: bool
     force: bool
     screen: Screen
@@ -129,26 +139,22 @@ class _Encoder:
         from ncodec.media import load_media
 
         with opened(job.source, self.limits) as file:
-            media = load_media(file, self.limits)
-            media = media.stripped() if self.strip else media
-            codec, encoded, took = self._encoded(media, progress)
+            media, codec, encoded, took = self._encoded(load_media(file, self.limits), progress)
         put(job.target, lambda out: out.write(encoded.data), self.force)
         self._report(job, media, codec, encoded, took)
         return Exit.OK
 
-    def _encoded(
-        self, media: "Media", progress: Progress
-    ) -> tuple[str, "Encoded", tuple[float, float]]:
-        """The codec's name, the result, and the seconds of encoding and of loading."""
+    def _encoded(self, media: "Media", progress: Progress) -> _Encoding:
+        """What was encoded, the codec's name, the result, and seconds of encoding and loading."""
         from ncodec.api import Codec, choose_device
         from ncodec.codecs.automatic import choices, first
         from ncodec.codecs.registry import CodecEntry
 
-        def attempt(entry: CodecEntry) -> tuple[str, "Encoded", tuple[float, float]]:
+        def attempt(entry: CodecEntry) -> _Encoding:
             model, loading = timed(lambda: Codec(entry, choose_device(self.device)), self.threads)
-            begin = time.perf_counter()
-            encoded = model.compress(media, self.target, verify=self.verify, progress=progress)
-            return entry.name, encoded, (time.perf_counter() - begin, loading)
+            kept, begin = model.shed(media, self.strip), time.perf_counter()
+            encoded = model.compress(kept, self.target, verify=self.verify, progress=progress)
+            return kept, entry.name, encoded, (time.perf_counter() - begin, loading)
 
         return first(choices(media, self.target, self.codec), attempt)
 

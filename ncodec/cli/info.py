@@ -49,6 +49,10 @@ def _picture(said: "ImageInfo") -> Facts:
     what = [f"{said.width}x{said.height}", "grey" if said.grey else "RGB", *extras]
     tiles = f"{said.tiles} of {said.tile}x{said.tile} pixels" if said.tile else str(said.tiles)
     lines = {"tiles": tiles}
+    if said.words is not None:
+        size = f", of a codebook of {said.codebook}" if said.codebook else ""
+        left_out = f"{said.left_out} % left out" if said.left_out else "none left out"
+        lines["words"] = f"{said.words}{size}, {left_out}"
     return ", ".join(what), f"quality {said.quality:g}", lines, f"{said.bpp:.3f} bpp"
 
 

@@ -1,4 +1,4 @@
-"""`ncodec trim`: sounds in .ncd files -> smaller .ncd files, without the networks."""
+"""`ncodec trim`: .ncd files -> smaller .ncd files, without the networks that decode them."""
 
 import time
 from pathlib import Path
@@ -8,26 +8,39 @@ import typer
 
 from ncodec.cli import options
 from ncodec.cli.common import Progress, check_stdout, each, opened, put, seconds, size_text, verb
+from ncodec.cli.encode import size_in_bytes
 from ncodec.cli.exits import Exit
 from ncodec.cli.paths import NCD, Job, plan
 from ncodec.cli.screen import Screen
 from ncodec.container import Limits, Reader
+from ncodec.errors import OptionError
 
 
 @verb
 def trim(
     files: options.NcdFiles,
-    kbps: Annotated[float, typer.Option("--kbps", metavar="X", help="At most X kbit/s.")],
+    kbps: Annotated[
+        float | None, typer.Option("--kbps", metavar="X", help="At most X kbit/s of sound.")
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option("--size", metavar="BYTES", help="At most so many bytes, as 1.2k.")
+    ] = None,
+    bpp: Annotated[
+        float | None, typer.Option("--bpp", metavar="X", help="At most X bits a pixel.")
+    ] = None,
     output: options.Output = None,
     force: options.Force = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> Exit:
-    """Cut sounds in .ncd files to a lower rate, without decoding them."""
+    """Cut .ncd files to a lower rate without decoding them (codecs grvq and vqgan)."""
     from ncodec.codecs.base import Target
 
-    Target.from_options(kbps=kbps)
+    ceiling = size_in_bytes(size)
+    if kbps is None and ceiling is None and bpp is None:
+        raise OptionError("give --size, --bpp or --kbps")
+    Target.from_options(bpp=bpp, size=ceiling, kbps=kbps)
     jobs = plan(files, NCD, output, lambda _: ".ncd", force)
     check_stdout(jobs[0].target is None, json)
     screen = Screen(quiet, verbose, json)
@@ -38,7 +51,7 @@ def trim(
         begin = time.perf_counter()
         with opened(job.source, Limits()) as file:
             before = Reader(file).size
-            data = api.trim(file, kbps=kbps)
+            data = api.trim(file, kbps=kbps, size=ceiling, bpp=bpp)
         put(job.target, lambda out: out.write(data), force)
         _report(screen, job, before, data, time.perf_counter() - begin)
         return Exit.OK
@@ -47,11 +60,13 @@ def trim(
 
 
 def _report(screen: Screen, job: Job, before: int, data: bytes, took: float) -> None:
-    from ncodec.info import kbps_of
+    from ncodec.info import AudioInfo, info_of
 
-    kbps = kbps_of(len(data), Reader(data).sound.seconds)
+    said = info_of(Reader(data))
+    rate = f"{said.kbps:.2f} kbit/s" if isinstance(said, AudioInfo) else f"{said.bpp:.3f} bpp"
+    facts = {"kbps": said.kbps} if isinstance(said, AudioInfo) else {"bpp": said.bpp}
     screen.summary(
         f"{Path(job.name).name} {size_text(before)} -> {Path(job.target_name).name}"
-        f"  {size_text(len(data))}  {kbps:.2f} kbit/s  {seconds(took, 0)}"
+        f"  {size_text(len(data))}  {rate}  {seconds(took, 0)}"
     )
-    screen.result(input=job.name, output=job.target_name, bytes=len(data), kbps=kbps, seconds=took)
+    screen.result(input=job.name, output=job.target_name, bytes=len(data), **facts, seconds=took)

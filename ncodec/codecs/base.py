@@ -37,11 +37,13 @@ class Target:
 
     `kind` is "quality" (0..100), "size" (bytes of the whole file, a ceiling); for pictures also
     "bpp" (bits of the whole file a pixel) or "psnr" (dB over RGB), for sounds "kbps" (1000 bits
-    of the whole file a second, a ceiling).
+    of the whole file a second, a ceiling). `drop`: how many percent of a picture's words to leave
+    out for the decoder to guess; only some codecs can.
     """
 
     kind: str
     value: float
+    drop: int = 0
 
     @classmethod
     def from_options(
@@ -51,6 +53,7 @@ class Target:
         size: float | None = None,
         psnr: float | None = None,
         kbps: float | None = None,
+        drop: int = 0,
     ) -> Target:
         """The one that is given; quality 50 if none is. `OptionError` if several are."""
         options = {"quality": quality, "bpp": bpp, "size": size, "psnr": psnr, "kbps": kbps}
@@ -58,7 +61,9 @@ class Target:
         if len(given) > 1:
             raise OptionError(f"{' and '.join(given)}: give one target only")
         kind, value = next(iter(given.items()), ("quality", DEFAULT_QUALITY))
-        return cls(kind, _checked(kind, value))
+        if not isinstance(drop, int) or drop < 0:
+            raise OptionError(f"drop {drop!r}: must be a whole number of percent")
+        return cls(kind, _checked(kind, value), drop)
 
     def check_for(self, codec: str, media: str) -> None:
         """Raise OptionError if codecs of this medium ("image", "audio") take no such target."""
@@ -68,6 +73,8 @@ class Target:
             raise OptionError(
                 f"{self.kind}: codec {codec} is for {PLURALS[media]} and takes {known}"
             )
+        if self.drop and media != "image":
+            raise OptionError(f"drop: codec {codec} is for {PLURALS[media]} and leaves nothing out")
 
 
 def _checked(kind: str, value: float) -> float:
@@ -193,8 +200,11 @@ class CodecLoader(Protocol):
 
 
 class Trimmer(Protocol):
-    """Cuts a file to a lower rate without the codec's networks."""
+    """Cuts a file to a lower rate without the codec's transforms."""
 
-    def __call__(self, reader: Reader, kbps: float) -> bytes:
-        """The bytes of a whole file of at most `kbps`; `OptionError` if it can't be that low."""
+    def __call__(self, reader: Reader, target: Target) -> bytes:
+        """The bytes of a whole file below a ceiling; `OptionError` if it can't be that low.
+
+        The target's kind is "size", for pictures also "bpp", for sounds "kbps".
+        """
         ...

@@ -16,8 +16,8 @@ from ncodec.container import Reader
 from ncodec.entropy.exact import Floats
 
 
-def trim(reader: Reader, kbps: float) -> bytes:
-    """The bytes of a file of at most `kbps` with the first codebooks of each frame.
+def trim(reader: Reader, target: Target) -> bytes:
+    """The bytes of a file below a ceiling with the first codebooks of each frame.
 
     Which frames keep more is decided as in encoding, by the lengths of the codewords that would
     go. Raises `BitstreamError`s, and `OptionError` if no file is that small.
@@ -33,7 +33,7 @@ def trim(reader: Reader, kbps: float) -> bytes:
         codes = source.read(index)
         frames.add(Analysed(only(codes.indices), codes.counts, _errors(codes, lengths)))
     writer = Writer(coder, header.model_id, source.timing, source.media.channels)
-    return CeilingSearch(writer, frames, source.plan).fit(Target("kbps", kbps)).data
+    return CeilingSearch(writer, frames, source.plan).fit(target).data
 
 
 def _errors(codes: Codes, lengths: Floats) -> Single:

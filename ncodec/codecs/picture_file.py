@@ -97,10 +97,10 @@ def _unpacked(reader: Reader, chunk: Chunk) -> bytes:
     return raw
 
 
-def tile_chunks(reader: Reader, count: int) -> tuple[Chunk, ...]:
-    """The latent chunks of a file, which must be one a tile."""
+def tile_chunks(reader: Reader, count: int, tiles: int) -> tuple[Chunk, ...]:
+    """The latent chunks of a file, which must be `count` for its tiles."""
     chunks = reader.of_kind(ChunkKind.LATENTS)
     if len(chunks) != count:
         kind = TruncatedError if len(chunks) < count else CorruptFileError
-        raise kind(f"{len(chunks)} latent chunks for {count} tiles")
+        raise kind(f"{len(chunks)} latent chunks for {tiles} tiles")
     return chunks

@@ -14,10 +14,13 @@ QUALITY_STEPS = (RATE_STEPS - 1) / 100
 """Rate steps to one unit of quality."""
 
 
-def interpolate(table: NDArray[Any], step: int) -> NDArray[np.int64]:
-    """Row of an integer table [KNOTS, C] at a rate step, in exact integer arithmetic: int64 [C]."""
-    knot = min(step // KNOT_STEPS, KNOTS - 2)
-    weight = step - knot * KNOT_STEPS
-    mixed = table[knot].astype(np.int64) * (KNOT_STEPS - weight)
-    row: NDArray[np.int64] = (mixed + table[knot + 1].astype(np.int64) * weight) // KNOT_STEPS
+def interpolate(table: NDArray[Any], step: int, knot_steps: int = KNOT_STEPS) -> NDArray[np.int64]:
+    """Row of an integer table [knots, C] at a rate step, in exact integer arithmetic: int64 [C].
+
+    `knot_steps`: rate steps between knots.
+    """
+    knot = min(step // knot_steps, len(table) - 2)
+    weight = step - knot * knot_steps
+    mixed = table[knot].astype(np.int64) * (knot_steps - weight)
+    row: NDArray[np.int64] = (mixed + table[knot + 1].astype(np.int64) * weight) // knot_steps
     return row

@@ -7,9 +7,10 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 from ncodec.codecs.base import PLURALS, AudioCodec, CodecLoader, ImageCodec, Trimmer
-from ncodec.container import AudioHeader, Header
+from ncodec.container import AudioHeader, Header, ImageHeader
 from ncodec.errors import (
     CorruptFileError,
     ModelMismatchError,
@@ -25,6 +26,16 @@ MAX_HEADER = 1 << 20
 
 
 @dataclass(frozen=True)
+class RateFacts:
+    """What a picture's rate means, for `ImageInfo`."""
+
+    quality: float
+    codebook: int | None
+    words: int
+    left_out: int
+
+
+@dataclass(frozen=True)
 class CodecEntry:
     """A row of the registry.
 
@@ -32,7 +43,9 @@ class CodecEntry:
     "image" or "audio"; `target` and `trim` are "module:name" of the codec class and of a
     `Trimmer`, if the codec has one. `weights` lists weights files, oldest first: files are
     decoded with the one whose model id they name, the last one encodes. A codec that is for both
-    media has a second row in `also`, of the same name and number.
+    media has a second row in `also`, of the same name and number. `facts` is "module:name" of a
+    function that tells what a rate means, where that is not an eighth of a unit of quality;
+    `strips`: metadata are left out unless they are asked for.
     """
 
     name: str
@@ -43,6 +56,8 @@ class CodecEntry:
     summary: str
     trim: str | None = None
     also: "CodecEntry | None" = None
+    facts: str | None = None
+    strips: bool = False
 
     @property
     def rows(self) -> tuple["CodecEntry", ...]:
@@ -89,6 +104,17 @@ BUILT_IN = {
             (WEIGHTS / "walloc_audio.safetensors",),
             "the same for stereo at 44.1 kHz, 24 to 128 kbit/s",
         ),
+    ),
+    "vqgan": CodecEntry(
+        "vqgan",
+        4,
+        "image",
+        "ncodec.codecs.vqgan:VqganCodec",
+        (WEIGHTS / "vqgan.safetensors",),
+        "words for blocks of 16x16 pixels: extreme rates, 0.01 to 0.04 bpp",
+        trim="ncodec.codecs.vqgan_trim:trim",
+        facts="ncodec.codecs.vqgan_rate:facts",
+        strips=True,
     ),
 }
 
@@ -212,8 +238,7 @@ def load(entry: CodecEntry, weights: Path, device: str) -> ImageCodec | AudioCod
 
     It is an `ImageCodec` or an `AudioCodec` as `entry.media` says.
     """
-    module, _, name = entry.target.partition(":")
-    loader: CodecLoader = getattr(import_module(module), name)
+    loader: CodecLoader = _named(entry.target)
     return loader(weights, device)
 
 
@@ -221,6 +246,19 @@ def trimmer(entry: CodecEntry) -> Trimmer:
     """What cuts files of this codec to a lower rate; OptionError if nothing does."""
     if entry.trim is None:
         raise OptionError(f"files of codec {entry.name} can't be trimmed; encode again instead")
-    module, _, name = entry.trim.partition(":")
-    found: Trimmer = getattr(import_module(module), name)
+    found: Trimmer = _named(entry.trim)
     return found
+
+
+def facts_of(entry: CodecEntry, media: ImageHeader, short_id: bytes) -> RateFacts | None:
+    """What `entry.facts` says of a picture; None for a codec without it."""
+    if entry.facts is None:
+        return None
+    weights = (path for path, identity in models_of(entry) if identity.startswith(short_id))
+    found: RateFacts = _named(entry.facts)(media, next(weights, None))
+    return found
+
+
+def _named(target: str) -> Any:  # noqa: ANN401
+    module, _, name = target.partition(":")
+    return getattr(import_module(module), name)

@@ -45,12 +45,15 @@ class Image:
 
     `array` is uint8 [H, W] (grey), [H, W, 2] (grey, alpha), [H, W, 3] (RGB) or [H, W, 4] (RGBA);
     anything else raises InputError. `warnings` names what of the source could not be kept.
+    `concealed` [H, W] is true where no data stand behind the pixels and they were guessed; None:
+    nowhere, or the codec does not guess.
     """
 
     array: Pixels
     metadata: Metadata = Metadata()
     warnings: tuple[str, ...] = ()
     lost: tuple[Lost, ...] = ()
+    concealed: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         """Refuse an array that is not a picture."""

@@ -23,12 +23,13 @@ from .sounds import samples, sound
 
 TORCH_FREE = """
 import sys
+from ncodec.codecs.base import Target
 from ncodec.codecs.grvq_trim import trim
 from ncodec.codecs import registry
 from ncodec.container import Reader
 from pathlib import Path
 registry.BUILT_IN["grvq"] = registry.CodecEntry("grvq", 2, "audio", "", (Path(sys.argv[1]),), "")
-data = trim(Reader(Path(sys.argv[2]).read_bytes()), 1.5)
+data = trim(Reader(Path(sys.argv[2]).read_bytes()), Target("kbps", 1.5))
 assert Reader(data).size == len(data)
 assert "torch" not in sys.modules
 """
@@ -43,7 +44,7 @@ def full(sounds: GrvqCodec) -> bytes:
 def test_trimmed_files_have_the_rate_and_the_first_codebooks(
     sounds: GrvqCodec, registered: None, full: bytes, kbps: float
 ) -> None:
-    data = trim(Reader(full), kbps)
+    data = trim(Reader(full), Target("kbps", kbps))
     seconds = 50_000 / 16_000
     assert 0.98 * kbps <= len(data) / seconds / 125 <= kbps
     before, after = CodeReader(sounds.coder, Reader(full)), CodeReader(sounds.coder, Reader(data))
@@ -67,14 +68,14 @@ def test_a_steady_trim_is_the_encoding_of_so_many_codebooks(
     direct = writer.file([writer.payload(chunk, count) for chunk in codes], plan)
     kbps = len(direct) / (50_000 / 16_000) / 125
     if count == 1:
-        assert trim(Reader(full), kbps) == direct
+        assert trim(Reader(full), Target("kbps", kbps)) == direct
         with pytest.raises(OptionError, match="below the lowest possible"):
-            trim(Reader(full), 0.98 * kbps)
-    assert trim(Reader(direct), 64) == direct
+            trim(Reader(full), Target("kbps", 0.98 * kbps))
+    assert trim(Reader(direct), Target("kbps", 64)) == direct
 
 
 def test_a_rate_that_the_file_has_already_changes_nothing(registered: None, full: bytes) -> None:
-    assert trim(Reader(full), 64) == full
+    assert trim(Reader(full), Target("kbps", 64)) == full
 
 
 def test_trimming_twice_keeps_level_channels_and_silence(
@@ -85,7 +86,7 @@ def test_trimming_twice_keeps_level_channels_and_silence(
     data = sounds.compress(Audio(array, 16_000), Target("quality", 60)).data
     for kbps in (3.0, 1.5):
         plan = Plan.of(Reader(data).sound)
-        data = trim(Reader(data), kbps)
+        data = trim(Reader(data), Target("kbps", kbps))
         again = Plan.of(Reader(data).sound)
         assert (again.joint, again.gain_db) == (plan.joint, plan.gain_db)
         assert again.nominal in range(VARIED + 1)
@@ -96,14 +97,14 @@ def test_trimming_twice_keeps_level_channels_and_silence(
 
 def test_an_empty_sound_can_be_trimmed(sounds: GrvqCodec, registered: None) -> None:
     data = sounds.compress(sound(0), Target("quality", 50)).data
-    assert sounds.decompress(Reader(trim(Reader(data), 1.0))).array.shape == (0, 1)
+    assert sounds.decompress(Reader(trim(Reader(data), Target("kbps", 1.0)))).array.shape == (0, 1)
 
 
 def test_damage_is_an_error(registered: None, full: bytes) -> None:
     changed = bytearray(full)
     changed[Reader(full).chunks[1].offset] ^= 1
     with pytest.raises(CorruptFileError):
-        trim(Reader(bytes(changed)), 1.0)
+        trim(Reader(bytes(changed)), Target("kbps", 1.0))
 
 
 def test_trimming_needs_no_torch(sound_weights: Path, full: bytes, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from ncodec.codecs.hyperprior import HyperpriorCodec
 from ncodec.codecs.hyperprior_latents import LatentCoder
 from ncodec.codecs.picture_file import decode_alpha, encode_alpha
 from ncodec.codecs.rate_steps import RATE_STEPS
-from ncodec.codecs.tiled_picture import _DecodeJob
+from ncodec.codecs.tile_decoding import DecodeJob
 from ncodec.container import Header, ImageHeader, Limits, Reader, pack
 from ncodec.entropy import Decoder
 from ncodec.errors import (
@@ -306,9 +306,10 @@ def test_two_alpha_planes_are_refused(engine: HyperpriorCodec, small: bytes) -> 
 
 
 def test_the_encoders_own_tiles_are_far_below_the_largest(engine: HyperpriorCodec) -> None:
-    from ncodec.codecs.tiled_picture import MAX_TILE_PIXELS, TILE
+    from ncodec.codecs.tile_decoding import MAX_TILE_PIXELS
+    from ncodec.codecs.tiled_picture import TILE
 
     media = ImageHeader(TILE, TILE, False, None, 0)
     data = pack(Header(1, engine.model_id, media), [("L", bytes(2))])
-    assert len(_DecodeJob(engine, Reader(data), partial=False).grid) == 1
+    assert len(DecodeJob(engine, Reader(data), partial=False).grid) == 1
     assert 4 * TILE**2 <= MAX_TILE_PIXELS

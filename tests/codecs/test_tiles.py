@@ -11,7 +11,7 @@ import torch
 from ncodec.api import Codec
 from ncodec.codecs import tiled_picture
 from ncodec.codecs.hyperprior import HyperpriorCodec
-from ncodec.codecs.tiled_picture import _DecodeJob
+from ncodec.codecs.tile_decoding import DecodeJob
 from ncodec.codecs.tiles import Box, TileGrid
 from ncodec.container import Chunk, ChunkKind, Reader
 from ncodec.errors import CorruptFileError, NcodecWarning, TruncatedError
@@ -65,11 +65,11 @@ class CountingReader(Reader):
 def test_tiles_leave_no_seams(engine: HyperpriorCodec, codec: Codec, tile: int) -> None:
     source = picture(200, 150)
     blob = codec.encode(source, quality=70)
-    job = _DecodeJob(engine, Reader(blob), partial=False)
+    job = DecodeJob(engine, Reader(blob), partial=False)
     assert len(job.grid) == -(-200 // tile) * -(-150 // tile)
     box = Box(0, 0, 200, 150)
     latent = job._latents(box.align(16), range(len(job.grid)))
-    whole = engine.synthesise(latent, job.step, box)
+    whole = engine.synthesise(latent, job.rate, box)
     assert largest_difference(decoded(codec, blob).array, whole) <= 1
 
 
@@ -143,7 +143,7 @@ def test_latents_of_rows_that_are_done_are_dropped(codec: Codec, engine: Hyperpr
         patch.setattr(tiled_picture, "TILE", 128)
         blob = codec.encode(picture(20, 128 * 6), quality=10)
     kept = []
-    job = _DecodeJob(engine, Reader(blob), partial=False)
+    job = DecodeJob(engine, Reader(blob), partial=False)
     job.picture(job.grid.picture, lambda done, total: kept.append(len(job.kept)))
     assert len(kept) == 6
     assert max(kept) <= 3
@@ -151,7 +151,7 @@ def test_latents_of_rows_that_are_done_are_dropped(codec: Codec, engine: Hyperpr
 
 def test_tiles_can_be_decoded_in_any_order(engine: HyperpriorCodec, wide: bytes) -> None:
     whole = engine.decompress(Reader(wide)).colour
-    job = _DecodeJob(engine, Reader(wide), partial=False)
+    job = DecodeJob(engine, Reader(wide), partial=False)
     order = list(range(len(job.grid)))
     random.Random(1).shuffle(order)
     for index in order:

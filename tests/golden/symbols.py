@@ -7,7 +7,7 @@ from torch import Tensor
 from ncodec.codecs.checkerboard import as_columns
 from ncodec.codecs.hyperprior import HyperpriorCodec
 from ncodec.codecs.hyperprior_latents import Symbols
-from ncodec.codecs.tiled_picture import _DecodeJob
+from ncodec.codecs.tile_decoding import DecodeJob
 from ncodec.container import Reader
 
 
@@ -15,12 +15,12 @@ def tile_symbols(
     engine: HyperpriorCodec, data: bytes
 ) -> list[tuple[bytes, Symbols, Tensor, Tensor]]:
     """Payload, symbols and both halves' scale indexes [n, M] of every tile of a file."""
-    job = _DecodeJob(engine, Reader(data), partial=False)
+    job = DecodeJob(engine, Reader(data), partial=False)
     found = []
-    for index, chunk in enumerate(job.chunks):
+    for index in range(len(job.grid)):
         box = job.grid.box(index).align(16).divide(16)
-        payload = job.reader.read(chunk)
-        read = engine.latents._decode_symbols(payload, box.height, box.width, job.step)
+        payload = job.parts(index)[0]()
+        read = engine.latents._decode_symbols(payload, box.height, box.width, job.rate)
         symbols = Symbols(read.hyper, read.anchors.symbols(), read.others.symbols())
         found.append((payload, symbols, read.rows, read.other_rows))
     return found

@@ -170,7 +170,7 @@ def checked_seconds(reader: Reader) -> list[tuple[Chunk, tuple[int, int]]]:
     return list(zip(reader.chunks, seconds_of(media), strict=True))
 
 
-def trim(reader: Reader, kbps: float) -> bytes:
+def trim(reader: Reader, target: Target) -> bytes:
     media = reader.sound
     seconds = checked_seconds(reader)
     whole = [
@@ -180,6 +180,6 @@ def trim(reader: Reader, kbps: float) -> bytes:
     for bits in range(media.rate, 0, -1):
         lower = AudioHeader(media.samples, media.sample_rate, media.channels, bits)
         data = file_of(lower, [packed(shifted(codes, media.rate - bits), bits) for codes in whole])
-        if 8 * len(data) <= 1000 * kbps * media.seconds:
+        if 8 * len(data) <= 1000 * target.value * media.seconds:
             return data
-    raise OptionError(f"kbps {kbps:g}: is below the lowest possible")
+    raise OptionError(f"kbps {target.value:g}: is below the lowest possible")
