@@ -69,11 +69,13 @@ class DownscaledAvif:
 
 def candidates(image: Image, ceiling: int, avif: PillowCodec) -> Iterator[Candidate]:
     """The best quality of at most `ceiling` bytes at each scale that has one."""
+    lowest = 0
     for scale in SCALES:
         small = _resized(image, *(max(1, round(n / scale)) for n in (image.width, image.height)))
-        found = _highest(small, ceiling, avif)
+        found = _highest(small, ceiling, avif, lowest)
         if found is not None:
             quality, data = found
+            lowest = quality  # Smaller pictures can have no less.
             yield Candidate(
                 scale, quality, data, _resized(avif.decode(data), image.width, image.height)
             )
@@ -81,9 +83,11 @@ def candidates(image: Image, ceiling: int, avif: PillowCodec) -> Iterator[Candid
                 return  # Smaller pictures only lose detail.
 
 
-def _highest(image: Image, ceiling: int, avif: PillowCodec) -> tuple[int, bytes] | None:
-    """The highest quality of at most `ceiling` bytes and its file, None where there is none."""
-    best, low, high = None, -1, TOP + 1
+def _highest(
+    image: Image, ceiling: int, avif: PillowCodec, lowest: int
+) -> tuple[int, bytes] | None:
+    """The highest quality from `lowest` on of at most `ceiling` bytes, and its file, if any."""
+    best, low, high = None, lowest - 1, TOP + 1
     while high - low > 1:
         middle = (low + high) // 2
         data = avif.encode(image, middle)
