@@ -54,6 +54,9 @@ def benchmarks(options: argparse.Namespace) -> dict[str, list[list[str]]]:
         "music": evaluation(options.music, out / "music", MUSIC_CODECS, *music),
         "lossless_latents": script("lossless_latents.py", str(options.music)),
         "grvq": script("grvq.py", str(options.speech)),
+        "extreme_rates": script(
+            "extreme_rates.py", str(options.pictures), "--out", str(out / "extreme")
+        ),
         "codec_speed": script("codec_speed.py", "--image", *pictures),
         "entropy_speed": script("entropy_speed.py"),
         "memory": script("memory.py"),

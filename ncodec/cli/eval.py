@@ -58,7 +58,8 @@ def evaluate(
     """Measure codecs on a folder: bytes on disk, metrics, seconds, memory.
 
     Codecs are those of `ncodec codecs`; baselines are jpeg, webp, avif, jxl, opus, mp3 and
-    vorbis. The same command goes on with results that are there already.
+    vorbis, and avif-scaled: smaller pictures at the bytes of vqgan. The same command goes on
+    with results that are there already.
     """
     if output.exists() and not output.is_dir():
         raise OptionError(f"{output}: is a file; name a folder for the results")

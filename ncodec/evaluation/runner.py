@@ -46,9 +46,9 @@ def evaluate(
     """Measure codecs on all pictures and sounds below a folder.
 
     `codecs` are names of ncodec's codecs, of other packages' and of the baselines (jpeg, webp,
-    avif, jxl, opus, mp3, vorbis); without any, all that are installed. `qualities` are for all
-    codecs, or by the codec's name; each codec has its own by default. Pictures go to picture
-    codecs, without alpha and metadata, and sounds to sound codecs.
+    avif, avif-scaled, jxl, opus, mp3, vorbis); without any, all that are installed. `qualities`
+    are for all codecs, or by the codec's name; each codec has its own by default. Pictures go to
+    picture codecs, without alpha and metadata, and sounds to sound codecs.
 
     With `output`, a folder, results are written there every few rows, and rows that are there
     already are kept unless `overwrite`: `OptionError` where they were measured with other

@@ -59,6 +59,13 @@ def test_the_best_of_the_scales_is_taken() -> None:
     assert downscaled().encode(PICTURE, 900)[SIZE_BYTES:] in [c.data for c in found]
 
 
+def test_it_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ncodec.evaluation.subjects.EXTREME", "webp")
+    subject, webp = open_subject("avif-scaled"), open_subject("webp")
+    assert subject.qualities == webp.qualities
+    assert len(subject.encode(PICTURE, 0)) <= len(webp.encode(PICTURE, 0)) + SIZE_BYTES
+
+
 def test_grey_pictures_stay_grey() -> None:
     grey = Image(PICTURE.array[..., 0].copy())
     subject = downscaled()
