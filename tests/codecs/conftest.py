@@ -10,6 +10,7 @@ from ncodec.codecs import registry
 from ncodec.codecs.grvq import GrvqCodec
 from ncodec.codecs.hyperprior import HyperpriorCodec
 
+from . import vqgan_weights as vqgan_files
 from . import walloc_weights as walloc_files
 from .grvq_arrays import write_weights
 
@@ -84,3 +85,20 @@ def walloc(walloc_entry: registry.CodecEntry, monkeypatch: pytest.MonkeyPatch) -
     known = {**registry.BUILT_IN, "walloc": walloc_entry}
     monkeypatch.setattr(registry, "entries", lambda: known)
     return load_codec("walloc", "cpu")
+
+
+@pytest.fixture(scope="session")
+def vqgan_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights whose words are made-up blocks, with untrained networks."""
+    path = tmp_path_factory.mktemp("vqgan") / "vqgan.safetensors"
+    vqgan_files.save(vqgan_files.all_arrays(), path)
+    return path
+
+
+@pytest.fixture
+def vqgan(vqgan_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Codec:
+    """The public object, with the registry made to know these weights."""
+    entry = replace(registry.BUILT_IN["vqgan"], weights=(vqgan_weights,))
+    known = {**registry.BUILT_IN, "vqgan": entry}
+    monkeypatch.setattr(registry, "entries", lambda: known)
+    return load_codec("vqgan", "cpu")
