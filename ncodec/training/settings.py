@@ -83,5 +83,12 @@ RECIPES = {
         32_768,
         Settings(steps=40_000, anneal_steps=15_000, batch=8, crop=32_768, compile=False),
     ),
+    "vqgan": RecipeEntry(
+        "ncodec.training.vqgan:VqganRecipe",
+        "pixels a side",
+        64,
+        192,
+        Settings(steps=30_000, anneal_steps=10_000, batch=4, crop=256, compile=False),
+    ),
 }
 """By the name of the model; one that has a model a medium is named with it."""

@@ -1,0 +1,141 @@
+"""From a training checkpoint to a weights file, for the `vqgan` codec."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from safetensors.numpy import save
+from torch import Tensor, nn
+
+from ncodec.codecs.vqgan_contexts import COARSEST, PEAK, POWERS, VECTOR_BOUND
+from ncodec.codecs.vqgan_tiles import CHUNKS, MEANING
+from ncodec.codecs.weights import digest, model_id, pack_module
+from ncodec.entropy.dense_network import EXACT, MAX_HIDDEN, DenseNetwork, quantise_dense
+from ncodec.files import write_atomic
+from ncodec.models.pyramid import pyramid
+from ncodec.models.word_tree import STEPS, usual_sizes
+from ncodec.training.vqgan_contexts import (
+    CENTRE,
+    Books,
+    ContextNetwork,
+    Contexts,
+    choose,
+    weighted_distances,
+)
+
+if TYPE_CHECKING:
+    from ncodec.training.vqgan import Trained
+
+CROPS, CROP = 12, 512
+HEAD_ROOM = 1.5
+OCTAVE = 256
+"""Steps of a weight to a factor of two."""
+TOP = 4000
+"""Where the likeliest words are among 0..4095."""
+START_SUM = 1 << 26
+
+Arrays = dict[str, NDArray[Any]]
+Draw = Callable[[int, int], Tensor]
+
+
+@torch.inference_mode()
+def export(model: Trained, draw: Draw, path: Path) -> dict[str, Any]:
+    """Write the weights file of a trained model; returns its metadata."""
+    arrays: Arrays = dict(pack_module(model.vqgan.state_dict(), "model/"))
+    arrays |= {
+        "words/parent": model.books.parent.numpy().astype(np.int32),
+        "words/sizes": usual_sizes(),
+        "entropy/vectors": model.contexts.vectors.numpy().astype(np.uint8),
+        "entropy/start": (model.contexts.start.softmax(0) * START_SUM).numpy().astype(np.int32) + 1,
+        "entropy/exp2": np.rint(PEAK * 2.0 ** (-np.arange(POWERS) / OCTAVE))
+        .clip(1)
+        .astype(np.int32),
+    }
+    seen = _seen(model, draw)
+    for number, network in enumerate(model.contexts.networks):
+        if isinstance(network, ContextNetwork):
+            twin = _twin(network, *seen[number])
+            arrays |= twin.to_arrays(f"entropy/context/{number + 1}")
+    networks = {k: v for k, v in arrays.items() if k.startswith("model/")}
+    metadata = {"model_id": model_id(arrays, MEANING), "networks": digest(networks)}
+    blob = save(arrays, metadata)
+    write_atomic(path, lambda file: file.write(blob), overwrite=True)
+    return metadata
+
+
+def _seen(model: Trained, draw: Draw) -> list[tuple[NDArray[np.float64], float]]:
+    """The largest value of each hidden unit [hidden] and of all logits, of each network."""
+    found = [(np.full(_hidden(net), 1e-3), -np.inf) for net in model.contexts.networks]
+    for number in range(CROPS):
+        step = number * (STEPS - 1) // (CROPS - 1)
+        words = _words(model, draw(1, CROP), step)
+        rate = torch.tensor([step / (STEPS - 1)])
+        for kind, around in _around(model.contexts, model.books, words, step):
+            network = model.contexts.networks[kind - 1]
+            if isinstance(network, ContextNetwork):
+                hidden, logits = _run(network, around, rate)
+                peaks, top = found[kind - 1]
+                found[kind - 1] = (np.maximum(peaks, hidden), max(top, logits))
+    return found
+
+
+def _hidden(network: nn.Module) -> int:
+    return len(network.get_submodule("first").get_parameter("weight"))
+
+
+def _words(model: Trained, planes: Tensor, step: int) -> Tensor:
+    encoder = model.vqgan.encoder
+    features, weight = encoder(planes)[0], encoder.weight(planes)[0]
+    far = weighted_distances(encoder, model.books, features, weight, step)
+    return choose(model.contexts, model.books, encoder, far, step)
+
+
+def _around(contexts: Contexts, books: Books, words: Tensor, step: int) -> list[tuple[int, Tensor]]:
+    """Kinds of passes over a map, and what their networks see [n, 128]."""
+    found = []
+    for first in range(CHUNKS):
+        part = words[first::CHUNKS]
+        grid = pyramid(len(part), part.shape[1], COARSEST, words.device)
+        nodes = books.nodes[step][part.flatten()[grid.order]]
+        for turn in grid.passes:
+            if turn.around is not None:
+                found.append((turn.kind, contexts.vectors[nodes[turn.around]].flatten(1)))
+    return found
+
+
+def _run(
+    network: ContextNetwork, around: Tensor, rate: Tensor
+) -> tuple[NDArray[np.float64], float]:
+    """The largest values of hidden units [hidden], and of all logits."""
+    seen = (around - CENTRE) / CENTRE
+    hidden = F.relu(network.first(seen) + network.first_bias(rate).flatten(1))
+    return hidden.amax(0).double().numpy(), float(network(around, rate).max())
+
+
+def _twin(network: ContextNetwork, peaks: NDArray[np.float64], top: float) -> DenseNetwork:
+    """The integer network: logarithms of weights, in steps of 1/256 octave, the largest near TOP.
+
+    `peaks` [hidden] are the largest values of hidden units, `top` the largest logit.
+    """
+    weight = _values(network.first.weight) / CENTRE
+    bias = _values(network.first_bias.values) - CENTRE * weight.sum(1)
+    # A unit that is hardly ever awake would get more steps than exact sums can hold.
+    reach = VECTOR_BOUND * np.abs(weight).sum(1) + np.abs(bias).max(0)
+    units = np.minimum(MAX_HIDDEN / (HEAD_ROOM * peaks), EXACT / 4 / reach)
+    first = quantise_dense(weight * units[:, None], bias * units + 0.5, VECTOR_BOUND, MAX_HIDDEN)
+    scale = OCTAVE / np.log(2)
+    weight = _values(network.second.weight) / units * scale
+    bias = (_values(network.second_bias.values) - top) * scale + TOP + 0.5
+    second = quantise_dense(weight, bias, MAX_HIDDEN, POWERS - 1)
+    return DenseNetwork(first, second, VECTOR_BOUND)
+
+
+def _values(tensor: Tensor) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = tensor.double().numpy()
+    return values

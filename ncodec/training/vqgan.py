@@ -1,0 +1,212 @@
+"""The recipe of the `vqgan` codec: words are fitted first, then the painter learns from them.
+
+All rates are learned at once: each crop has a codebook of its own size. Beside the painter learn
+the networks that tell how likely words are, and the predictor of lost ones.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pytorch_msssim import ms_ssim
+from torch import Tensor, nn
+
+from ncodec.datasets.pictures import PictureCrops
+from ncodec.evaluation.efficientnet import network
+from ncodec.models.blocks import lay_out
+from ncodec.models.vqgan import HALO_BLOCKS, STRIDE, Vqgan
+from ncodec.models.word_tree import MISSING_NODE, STEPS
+from ncodec.training import vqgan_words
+from ncodec.training.card import write_card
+from ncodec.training.export_vqgan import export
+from ncodec.training.loop import LOG, Recipe, Settings, StepResult, strata
+from ncodec.training.vqgan_contexts import (
+    Books,
+    Contexts,
+    choose,
+    code_bits,
+    nats,
+    weighted_distances,
+)
+from ncodec.training.vqgan_losses import Critic, combined, feature_distance, judge
+
+FEATURES_OF = "lite0"
+"""Its features are in the loss; another network measures."""
+WEIGHTS = {"absolute": 2.0, "structure": 1.0, "features": 1.0}
+MAP_MARGIN = HALO_BLOCKS // 3
+"""Blocks around what is painted that only maps of words have: contexts want larger maps."""
+CRITIC_FROM, CRITIC_FULL, CRITIC_SHARE = 0.5, 0.7, 0.12
+"""When the critic gets a say (parts of all steps), and how much."""
+CONTEXT_WEIGHT, PREDICTOR_WEIGHT, CRITIC_WEIGHT = 0.1, 0.1, 0.1
+FITTED = ("vqgan.encoder.", "contexts.vectors", "books.")
+LOST, ROWS_LOST, BURST = (0.05, 0.6), 0.25, 0.25
+"""Part of the words that is lost, how often every other row is, how often words nearby are."""
+
+
+class Trained(nn.Module):
+    """The codec's networks and those that only training has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.vqgan, self.contexts, self.books = Vqgan(), Contexts(), Books()
+        self.critic = Critic()
+
+
+class VqganRecipe(Recipe):
+    """Minimises distances of pixels, structure and features, and code lengths of words."""
+
+    def __init__(self, folder: Path, settings: Settings, device: torch.device) -> None:
+        torch.manual_seed(settings.seed)
+        self.folder, self.device = folder, device
+        side = settings.crop + 2 * MAP_MARGIN * STRIDE
+        self.data = PictureCrops(folder, side)
+        self.model: Trained = Trained()
+        self.model.to(device)
+        lay_out(self.model, torch.channels_last)
+        self.features = network(FEATURES_OF).to(device)
+        self.done = 0.0
+
+    def step(self, settings: Settings, random: np.random.Generator) -> StepResult:
+        """One batch, each crop at a rate of its own."""
+        if not self.model.books.size(0):
+            self._start(settings)
+        side = settings.crop + 2 * MAP_MARGIN * STRIDE
+        planes = self.data.batch(settings.batch, side, random).to(self.device)
+        steps = [round(rate * (STEPS - 1)) for rate in strata(settings.batch, random)]
+        words = self._words(planes, steps)
+        nodes = torch.stack(
+            [self.model.books.nodes[step][word] for step, word in zip(steps, words, strict=True)]
+        )
+        with torch.autocast(self.device.type, enabled=False):
+            bits = self._bits(words, steps)
+        guessed = self._guessed(words, nodes, steps, random)
+        painted, figures = self._painted(planes, nodes, steps)
+        loss = painted + CONTEXT_WEIGHT * bits.mean() + PREDICTOR_WEIGHT * guessed
+        figures |= {"bits": bits.mean().item(), "guess": guessed.item()}
+        return StepResult(loss, figures | {"top": bits[int(np.argmax(steps))].item()})
+
+    @torch.no_grad()
+    def _start(self, settings: Settings) -> None:
+        """Fit words; a run that goes on has them in its checkpoint."""
+        random = np.random.default_rng(settings.seed)
+        tree, weights = vqgan_words.start(
+            self.model.vqgan, lambda n, size: self.data.batch(n, size, random).to(self.device)
+        )
+        self.model.books.take(tree)
+        self.model.contexts.begin(self.model.vqgan.encoder.centroids, weights)
+
+    def averaged(self, name: str) -> bool:
+        """What was fitted stays as it is."""
+        return not name.startswith(FITTED) and not name.endswith("basis")
+
+    def after_step(self, settings: Settings, step: int) -> None:
+        """Tell the critic's share how far training is."""
+        self.done = step / settings.steps
+
+    def _words(self, planes: Tensor, steps: list[int]) -> list[Tensor]:
+        """Maps of words [h, w] as the codec would choose them now."""
+        model, encoder = self.model, self.model.vqgan.encoder
+        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
+            features, weight = encoder(planes), encoder.weight(planes)
+            return [
+                choose(
+                    model.contexts,
+                    model.books,
+                    encoder,
+                    weighted_distances(encoder, model.books, features[i], weight[i], step),
+                    step,
+                )
+                for i, step in enumerate(steps)
+            ]
+
+    def _bits(self, words: list[Tensor], steps: list[int]) -> Tensor:
+        """Bits a word [B]."""
+        contexts, books = self.model.contexts, self.model.books
+        found = [
+            code_bits(contexts, books, word, step) / word.numel()
+            for word, step in zip(words, steps, strict=True)
+        ]
+        return torch.stack(found)
+
+    def _guessed(
+        self, words: list[Tensor], nodes: Tensor, steps: list[int], random: np.random.Generator
+    ) -> Tensor:
+        """Mean code length of lost words in nats, a number."""
+        lost = torch.stack([lost_words(nodes.shape[1:], random) for _ in words]).to(self.device)
+        logits = self.model.vqgan.predictor(nodes.masked_fill(lost, MISSING_NODE))
+        found = [
+            nats(logits[i][:, lost[i]].T, word[lost[i]], self.model.books.coarse[step])
+            for i, (word, step) in enumerate(zip(words, steps, strict=True))
+        ]
+        return torch.cat(found).mean()
+
+    def _painted(
+        self, planes: Tensor, nodes: Tensor, steps: list[int]
+    ) -> tuple[Tensor, dict[str, float]]:
+        """The painter's loss, and figures."""
+        inner = slice(MAP_MARGIN, -MAP_MARGIN)
+        rate = torch.tensor(steps, device=self.device) / (STEPS - 1)
+        made = self.model.vqgan.decoder(nodes[:, inner, inner], rate)
+        border = MAP_MARGIN * STRIDE
+        wanted = planes[:, :, border:-border, border:-border]
+        with torch.autocast(self.device.type, enabled=False):
+            shown = made.detach().requires_grad_(True)
+            losses = self._losses(shown, wanted)
+            loss = torch.stack([WEIGHTS[k] * v for k, v in losses.items()]).sum()
+            figures = {k: v.item() for k, v in losses.items()}
+            error = (shown.detach().clamp(-0.5, 0.5) - wanted).square().mean((1, 2, 3))
+            figures["psnr"] = -10 * error.log10().mean().item()
+        share = CRITIC_SHARE * min(
+            1.0, max(0.0, (self.done - CRITIC_FROM) / (CRITIC_FULL - CRITIC_FROM))
+        )
+        if not share:
+            (gradient,) = torch.autograd.grad(loss, shown)
+            return (made * gradient).sum(), figures | {"critic": 0.0}
+        judged = judge(self.model.critic, shown, wanted)
+        gradient = combined(loss, shown, judged.gradient, share)
+        surrogate = (made * gradient).sum() + CRITIC_WEIGHT * judged.loss
+        return surrogate, figures | {"critic": judged.loss.item()}
+
+    def _losses(self, made: Tensor, wanted: Tensor) -> dict[str, Tensor]:
+        with torch.no_grad():
+            targets = list(self.features.stages(2 * wanted))
+        return {
+            "absolute": (made - wanted).abs().mean(),
+            "structure": 1 - ms_ssim(made + 0.5, wanted + 0.5, data_range=1.0),
+            "features": feature_distance(list(self.features.stages(2 * made)), targets),
+        }
+
+    def export(
+        self,
+        folder: Path,
+        settings: Settings,
+        average: dict[str, Tensor],
+        counters: dict[str, Any],
+    ) -> None:
+        """Write the weights file and its card, from the averaged weights."""
+        model = Trained()
+        model.load_state_dict({k: v.cpu() for k, v in average.items()})
+        random = np.random.default_rng((settings.seed, 1))
+        draw: Callable[[int, int], Tensor] = lambda n, size: self.data.batch(n, size, random)  # noqa: E731
+        weights = export(model.requires_grad_(False).eval(), draw, folder / "vqgan.safetensors")
+        card = folder / "vqgan.md"
+        write_card(card, "vqgan", self.folder, settings, counters, weights, folder / LOG)
+
+
+def lost_words(shape: torch.Size, random: np.random.Generator) -> Tensor:
+    """Which words of a map [h, w] are lost: some anywhere, a spot of them, or every other row."""
+    height, width = shape
+    part, kind = random.uniform(*LOST), random.random()
+    lost = torch.from_numpy(random.random((height, width)) < part)
+    if kind < ROWS_LOST:
+        lost = torch.zeros_like(lost)
+        lost[random.integers(2) :: 2] = True
+    elif kind < ROWS_LOST + BURST:
+        chance = torch.from_numpy(random.normal(size=(1, 1, height, width)))
+        smooth = F.avg_pool2d(chance, 5, 1, padding=2, count_include_pad=False)[0, 0]
+        lost = smooth < smooth.quantile(part)
+    lost[random.integers(height), random.integers(width)] = True
+    return lost
