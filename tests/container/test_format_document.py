@@ -29,7 +29,13 @@ SECONDS = pack(
     [("L", b"1st second"), ("L", b"2nd second."), ("L", b"half")],
 )
 SAMPLE = pack(Header(2, MODEL_ID, AudioHeader(1, 8_000, 2, 6)), [("L", b"tiny")])
-EXAMPLES = {"tiled": TILED, "single": SINGLE, "seconds": SECONDS, "sample": SAMPLE}
+BRIEF = pack(
+    Header(4, MODEL_ID, ImageHeader(768, 512, False, None, 48, brief=True)),
+    [("L", b"even rows"), ("L", b"odd rows")],
+)
+EXAMPLES = {
+    "tiled": TILED, "single": SINGLE, "seconds": SECONDS, "sample": SAMPLE, "brief": BRIEF,
+}  # fmt: skip
 
 
 def dump(block: str) -> list[tuple[int, bytes]]:
