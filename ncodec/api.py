@@ -184,13 +184,14 @@ class Codec:
 
         None: where the codec's files are so small that metadata would be most of them.
         """
-        from ncodec.media import Image, Metadata
+        from ncodec.media import Image
 
         if strip or not (strip is None and self.entry.strips and isinstance(media, Image)):
             return media.stripped() if strip else media
-        if media.metadata == Metadata():
+        there = [name.upper() for name, value in vars(media.metadata).items() if value is not None]
+        if not there:
             return media
-        note = "EXIF and ICC were left out; --keep-metadata (strip=False) keeps them"
+        note = f"{' and '.join(there)} left out; --keep-metadata (strip=False) keeps them"
         return replace(media.stripped(), warnings=(*media.warnings, note))
 
     def _encode(self, media: Media, target: Target, strip: bool | None, verify: bool) -> bytes:
