@@ -93,7 +93,7 @@ def colours(planes: Tensor) -> Tensor:
 
 
 class Painter(nn.Module):
-    """Nodes to pixels: a mean block for each node, and a network's corrections."""
+    """Nodes to pixels: the mean block of each node, corrected by what is around, then details."""
 
     basis: Tensor
 
@@ -110,19 +110,25 @@ class Painter(nn.Module):
         self.rises = nn.ModuleList(
             nn.Conv2d(low, 4 * high, 3, padding=1) for low, high in pairwise(WIDTHS)
         )
+        self.correct = nn.Conv2d(WIDTHS[0], COMPONENTS, 1)
         self.leave = nn.Conv2d(WIDTHS[-1], 48, 3, padding=1)
 
     def forward(self, nodes: Tensor, rate: Tensor) -> Tensor:
         """Nodes [B, h, w] at rates [B] in 0..1 -> pixels minus 0.5 [B, 3, 16h, 16w]."""
-        seen = F.embedding(nodes, self.embedding).permute(0, 3, 1, 2)
-        hidden = self.stages[0](self.rate(self.enter(seen), rate))
+        hidden, components = self.blocks(nodes, rate)
         for rise, stage in zip(self.rises, self.stages[1:], strict=True):
             hidden = stage(F.pixel_shuffle(F.leaky_relu(rise(hidden), 0.1), 2))
         painted = F.pixel_shuffle(self.leave(F.leaky_relu(hidden, 0.1)).float(), 4)
         with torch.autocast(nodes.device.type, enabled=False):
-            kept = seen[:, :COMPONENTS].float()
-            mean = F.pixel_shuffle(F.conv2d(kept, self.basis.T[:, :, None, None]), STRIDE)
-            return colours(mean) + NETWORK_TO_PIXELS * painted
+            blocks = F.conv2d(components, self.basis.T[:, :, None, None])
+            return colours(F.pixel_shuffle(blocks, STRIDE)) + NETWORK_TO_PIXELS * painted
+
+    def blocks(self, nodes: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
+        """What is known of blocks: hidden values [B, C, h, w] and components [B, 46, h, w]."""
+        seen = F.embedding(nodes, self.embedding).permute(0, 3, 1, 2)
+        hidden: Tensor = self.stages[0](self.rate(self.enter(seen), rate))
+        corrections = self.correct(F.leaky_relu(hidden, 0.1)).float()
+        return hidden, seen[:, :COMPONENTS].float() + corrections
 
 
 class Vqgan(nn.Module):

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ncodec.datasets.pictures import PictureCrops
 from ncodec.evaluation.efficientnet import network
 from ncodec.models.blocks import lay_out
-from ncodec.models.vqgan import HALO_BLOCKS, STRIDE, Vqgan
+from ncodec.models.vqgan import COMPONENTS, HALO_BLOCKS, STRIDE, Vqgan
 from ncodec.models.word_tree import MISSING_NODE, STEPS
 from ncodec.training import vqgan_words
 from ncodec.training.card import write_card
@@ -35,13 +35,20 @@ from ncodec.training.vqgan_losses import Critic, combined, feature_distance, jud
 
 FEATURES_OF = "lite0"
 """Its features are in the loss; another network measures."""
+CHANNELS_LAST = torch.channels_last
+SEEN = 160
+"""Pixels a side of what features are compared of: they take as long as all the rest."""
 WEIGHTS = {"absolute": 2.0, "structure": 1.0, "features": 1.0}
 MAP_MARGIN = HALO_BLOCKS // 3
 """Blocks around what is painted that only maps of words have: contexts want larger maps."""
-CRITIC_FROM, CRITIC_FULL, CRITIC_SHARE = 0.5, 0.7, 0.12
+BLOCKS_ONLY, BLOCK_WEIGHT = 0.35, 1.0
+"""Part of all steps in which nothing is painted, and the weight of the loss in it."""
+CRITIC_FROM, CRITIC_FULL, CRITIC_SHARE = 0.75, 0.85, 0.12
 """When the critic gets a say (parts of all steps), and how much."""
 CONTEXT_WEIGHT, PREDICTOR_WEIGHT, CRITIC_WEIGHT = 0.1, 0.1, 0.1
 FITTED = ("vqgan.encoder.", "contexts.vectors", "books.")
+COUNTED, GUESSED = 4, 2
+"""Crops of a batch that networks beside the painter learn from: they see as much as they need."""
 LOST, ROWS_LOST, BURST = (0.05, 0.6), 0.25, 0.25
 """Part of the words that is lost, how often every other row is, how often words nearby are."""
 
@@ -65,28 +72,55 @@ class VqganRecipe(Recipe):
         self.data = PictureCrops(folder, side)
         self.model: Trained = Trained()
         self.model.to(device)
-        lay_out(self.model, torch.channels_last)
+        lay_out(self.model, CHANNELS_LAST)
         self.features = network(FEATURES_OF).to(device)
+        lay_out(self.features, CHANNELS_LAST)
         self.done = 0.0
 
     def step(self, settings: Settings, random: np.random.Generator) -> StepResult:
         """One batch, each crop at a rate of its own."""
         if not self.model.books.size(0):
             self._start(settings)
+        blocks_only = self.done < BLOCKS_ONLY
+        count = settings.batch * (2 if blocks_only else 1)
         side = settings.crop + 2 * MAP_MARGIN * STRIDE
-        planes = self.data.batch(settings.batch, side, random).to(self.device)
-        steps = [round(rate * (STEPS - 1)) for rate in strata(settings.batch, random)]
+        planes = self.data.batch(count, side, random).to(self.device)
+        steps = [round(rate * (STEPS - 1)) for rate in strata(count, random)]
         words = self._words(planes, steps)
-        nodes = torch.stack(
-            [self.model.books.nodes[step][word] for step, word in zip(steps, words, strict=True)]
-        )
+        books = self.model.books
+        nodes = torch.stack([books.nodes[s][word] for s, word in zip(steps, words, strict=True)])
         with torch.autocast(self.device.type, enabled=False):
-            bits = self._bits(words, steps)
-        guessed = self._guessed(words, nodes, steps, random)
-        painted, figures = self._painted(planes, nodes, steps)
-        loss = painted + CONTEXT_WEIGHT * bits.mean() + PREDICTOR_WEIGHT * guessed
+            bits = self._bits(words[:COUNTED], steps)
+        guessed = self._guessed(words[:GUESSED], nodes[:GUESSED], steps, random)
+        if blocks_only:
+            made, figures = self._blocks(planes, nodes, steps)
+        else:
+            made, figures = self._painted(planes, nodes, steps, random)
+        loss = made + CONTEXT_WEIGHT * bits.mean() + PREDICTOR_WEIGHT * guessed
         figures |= {"bits": bits.mean().item(), "guess": guessed.item()}
-        return StepResult(loss, figures | {"top": bits[int(np.argmax(steps))].item()})
+        return StepResult(loss, figures)
+
+    def _blocks(
+        self, planes: Tensor, nodes: Tensor, steps: list[int]
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Distance of blocks' components, weighed as words are chosen; and figures.
+
+        Within a tenth of the time of a painted crop the network learns what blocks look like beside
+        others; painting starts from there.
+        """
+        encoder = self.model.vqgan.encoder
+        rate = torch.tensor(steps, device=self.device) / (STEPS - 1)
+        found = self.model.vqgan.decoder.blocks(nodes, rate)[1]
+        with torch.no_grad():
+            wanted, weight = encoder(planes)[:, :COMPONENTS], encoder.weight(planes)
+            word = (
+                encoder.centroids[nodes][..., :COMPONENTS].permute(0, 3, 1, 2) - wanted
+            ).square()
+        error = (found - wanted).square()
+        distance = (weight * error.sum(1, keepdim=True)).mean()
+        saved = 1 - error.sum() / word.sum()
+        figures = dict.fromkeys((*WEIGHTS, "psnr", "critic"), 0.0)
+        return BLOCK_WEIGHT * distance, figures | {"saved": saved.item()}
 
     @torch.no_grad()
     def _start(self, settings: Settings) -> None:
@@ -127,7 +161,7 @@ class VqganRecipe(Recipe):
         contexts, books = self.model.contexts, self.model.books
         found = [
             code_bits(contexts, books, word, step) / word.numel()
-            for word, step in zip(words, steps, strict=True)
+            for word, step in zip(words, steps, strict=False)
         ]
         return torch.stack(found)
 
@@ -139,12 +173,12 @@ class VqganRecipe(Recipe):
         logits = self.model.vqgan.predictor(nodes.masked_fill(lost, MISSING_NODE))
         found = [
             nats(logits[i][:, lost[i]].T, word[lost[i]], self.model.books.coarse[step])
-            for i, (word, step) in enumerate(zip(words, steps, strict=True))
+            for i, (word, step) in enumerate(zip(words, steps, strict=False))
         ]
         return torch.cat(found).mean()
 
     def _painted(
-        self, planes: Tensor, nodes: Tensor, steps: list[int]
+        self, planes: Tensor, nodes: Tensor, steps: list[int], random: np.random.Generator
     ) -> tuple[Tensor, dict[str, float]]:
         """The painter's loss, and figures."""
         inner = slice(MAP_MARGIN, -MAP_MARGIN)
@@ -154,7 +188,7 @@ class VqganRecipe(Recipe):
         wanted = planes[:, :, border:-border, border:-border]
         with torch.autocast(self.device.type, enabled=False):
             shown = made.detach().requires_grad_(True)
-            losses = self._losses(shown, wanted)
+            losses = self._losses(shown, wanted, random)
             loss = torch.stack([WEIGHTS[k] * v for k, v in losses.items()]).sum()
             figures = {k: v.item() for k, v in losses.items()}
             error = (shown.detach().clamp(-0.5, 0.5) - wanted).square().mean((1, 2, 3))
@@ -164,20 +198,28 @@ class VqganRecipe(Recipe):
         )
         if not share:
             (gradient,) = torch.autograd.grad(loss, shown)
-            return (made * gradient).sum(), figures | {"critic": 0.0}
+            return (made * gradient).sum(), figures | {"critic": 0.0, "saved": 0.0}
         judged = judge(self.model.critic, shown, wanted)
         gradient = combined(loss, shown, judged.gradient, share)
         surrogate = (made * gradient).sum() + CRITIC_WEIGHT * judged.loss
-        return surrogate, figures | {"critic": judged.loss.item()}
+        return surrogate, figures | {"critic": judged.loss.item(), "saved": 0.0}
 
-    def _losses(self, made: Tensor, wanted: Tensor) -> dict[str, Tensor]:
+    def _losses(
+        self, made: Tensor, wanted: Tensor, random: np.random.Generator
+    ) -> dict[str, Tensor]:
+        top, left = random.integers(made.shape[2] - SEEN + 1, size=2)
+        window = (..., slice(top, top + SEEN), slice(left, left + SEEN))
         with torch.no_grad():
-            targets = list(self.features.stages(2 * wanted))
+            targets = self._stages(wanted[window])
         return {
             "absolute": (made - wanted).abs().mean(),
             "structure": 1 - ms_ssim(made + 0.5, wanted + 0.5, data_range=1.0),
-            "features": feature_distance(list(self.features.stages(2 * made)), targets),
+            "features": feature_distance(self._stages(made[window]), targets),
         }
+
+    def _stages(self, planes: Tensor) -> list[Tensor]:
+        """What the network of features makes of pixels minus 0.5."""
+        return list(self.features.stages((2 * planes).contiguous(memory_format=CHANNELS_LAST)))
 
     def export(
         self,

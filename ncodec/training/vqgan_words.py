@@ -30,6 +30,7 @@ BATCHES, BATCH, CROP = 400, 8, 128
 ROUNDS, EXTRA, LAST_ROUNDS = 8, (115,) * 12, 8
 """Rounds of k-means before and after those that take this many clusters away."""
 PORTION = 16_384
+QUIET = 0.1
 BITS_A_DOUBLING = 0.6
 """What twice as many words cost, in bits a word: neighbours tell the rest (measured)."""
 EAGER = 1.0
@@ -65,8 +66,9 @@ def start(model: Vqgan, draw: Draw) -> tuple[WordTree, Tensor]:
     scatter[:, :COMPONENTS] = nodes[:, :COMPONENTS]
     scatter[:, COMPONENTS:FEATURES] += nodes[:, COMPONENTS:]
     model.decoder.embedding[:-1].copy_(scatter)
-    model.decoder.leave.weight.mul_(0.1)
-    bias_of(model.decoder.leave).zero_()
+    for layer in (model.decoder.leave, model.decoder.correct):
+        layer.weight.mul_(QUIET)
+        bias_of(layer).zero_()
     return tree, masses
 
 
