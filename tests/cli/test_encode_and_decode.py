@@ -106,10 +106,16 @@ def test_the_summary_says_what_was_made(run: Run, picture: Picture) -> None:
     answer = run("encode", picture("a.png"))
     size = Path("a.ncd").stat().st_size
     assert answer.out == ""
-    assert answer.err.startswith("a.png 100x70 -> a.ncd  ")
+    assert answer.err.startswith("a.png 100x70 -> a.ncd  plain  ")
     assert f"{8 * size / 7000:.3f} bpp (1:{21000 / size:.1f})" in answer.err
     assert "verify ok" in answer.err
     assert "not verified" in run("encode", "a.png", "-f", "--no-verify").err
+
+
+def test_auto_is_the_same_as_no_codec(run: Run, picture: Picture) -> None:
+    run("encode", picture("a.png"), "-o", "none.ncd")
+    assert run("encode", "a.png", "-o", "auto.ncd", "-c", "auto").code == 0
+    assert Path("auto.ncd").read_bytes() == Path("none.ncd").read_bytes()
 
 
 def test_what_the_codec_warns_of_is_passed_on(run: Run, picture: Picture) -> None:
