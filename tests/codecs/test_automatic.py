@@ -119,3 +119,16 @@ def test_a_warning_names_the_line_that_encodes() -> None:
     with pytest.warns(NcodecWarning, match="above the best possible") as caught:
         ncodec.encode(IMAGE, bpp=1000, device="cpu")
     assert caught[0].filename == __file__
+
+
+@pytest.mark.usefixtures("vqgan")
+def test_pictures_go_where_their_size_can_be_had() -> None:
+    lowest = len(ncodec.encode(IMAGE, quality=0, device="cpu"))
+    assert lowest > LOW * BITS / 8
+    with pytest.warns(NcodecWarning, match="above the best possible"):
+        smaller = ncodec.encode(IMAGE, size=lowest - 1, device="cpu")
+    files = smaller, ncodec.encode(IMAGE, size=lowest, device="cpu")
+    assert [ncodec.read_info(file).codec for file in files] == ["vqgan", "hyperprior"]
+    assert len(files[0]) < len(files[1]) == lowest
+    with pytest.raises(OptionError, match="below the lowest possible"):
+        ncodec.encode(IMAGE, size=30, device="cpu")
