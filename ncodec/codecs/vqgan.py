@@ -100,21 +100,21 @@ class VqganCodec(WordTiles):
     def _words(self, latent: Tensor, rate: Rate) -> Map:
         """The words of a tile, some of them left out if that was asked for."""
         book = self.contexts.codebook(rate.step)
+        distances = self._distances(latent, book).reshape(*latent.shape[-2:], book.size)
         slope = float(self.model.encoder.slopes[rate.step])
-        height, width = latent.shape[-2:]
-        distances = self._distances(latent, book).reshape(height, width, -1)
-        words = torch.empty(height, width, dtype=torch.int64)
-        bits = torch.zeros(height, width)
-        for first in range(min(CHUNKS, height)):
-            rows, part = slice(first, None, CHUNKS), distances[first::CHUNKS]
-            shape = part.shape[:2]
-            words[rows] = self.coder.choose(part.flatten(0, 1), slope, (shape[0], width), rate.step)
-            if rate.left_out:
-                bits[rows] = self.coder.bits(words[rows], rate.step)
-        if not rate.left_out:
-            return words
-        paid = distances.gather(2, words[..., None]) + slope * bits[..., None]
-        gone = self.guesser.dispensable(words, paid - distances, book, rate.left_out)
+        words = torch.empty(latent.shape[-2:], dtype=torch.int64)
+        for first in range(min(CHUNKS, len(words))):
+            part = distances[first::CHUNKS]
+            words[first::CHUNKS] = self.coder.choose(part, slope, rate.step)
+        return self._thinned(words, distances, slope, rate) if rate.left_out else words
+
+    def _thinned(self, words: Map, distances: Tensor, slope: float, rate: Rate) -> Map:
+        """The map without words whose guesses cost least: in distance, less the bits saved."""
+        book, bits = self.contexts.codebook(rate.step), torch.empty(words.shape)
+        for first in range(min(CHUNKS, len(words))):
+            bits[first::CHUNKS] = self.coder.bits(words[first::CHUNKS], rate.step)
+        costs = distances.gather(2, words[..., None]) + slope * bits[..., None]
+        gone = self.guesser.dispensable(words, costs - distances, book, rate.left_out)
         return torch.where(gone, book.size, words)
 
     def _distances(self, latent: Tensor, book: Codebook) -> Tensor:

@@ -28,23 +28,22 @@ class WordCoder:
     def __init__(self, contexts: ContextModel) -> None:
         self.contexts = contexts
 
-    def choose(self, distances: Tensor, slope: float, shape: tuple[int, int], step: int) -> Map:
+    def choose(self, distances: Tensor, slope: float, step: int) -> Map:
         """The words that are near for few bits.
 
         Args:
-            distances: of every position, in reading order, from each word: [rows width, K].
+            distances: of every position of a map from each word, [rows, width, K].
             slope: what a bit may cost in distance.
-            shape: rows, width.
             step: the rate step.
         """
-        book, grid = self.contexts.codebook(step), grid_of(*shape)
-        words = torch.zeros(len(grid.order), dtype=torch.int64)
+        book, grid = self.contexts.codebook(step), grid_of(*distances.shape[:2])
+        ordered, words = distances.flatten(0, 1)[grid.order], torch.zeros_like(grid.order)
         for part in grid.passes:
             place = slice(part.start, part.stop)
             weights = torch.from_numpy(book.weights(part, words)).float()
             bits = weights.sum(1, keepdim=True).log2_() - weights.log2()
-            words[place] = bits.mul_(slope).add_(distances[grid.order[place]]).argmin(1)
-        return words[grid.rank].reshape(shape)
+            words[place] = bits.mul_(slope).add_(ordered[place]).argmin(1)
+        return words[grid.rank].reshape(distances.shape[:2])
 
     def bits(self, words: Map, step: int) -> Tensor:
         """What each word of a map costs where none is left out: [rows, width]."""

@@ -85,16 +85,16 @@ def test_flags_cost_little_where_words_are_left_out_together() -> None:
 
 def test_nearness_and_bits_are_weighed_by_the_slope() -> None:
     random = torch.Generator().manual_seed(0)
-    distances = torch.rand(8 * 9, CODER.contexts.codebook(40).size, generator=random)
+    distances = torch.rand(8, 9, CODER.contexts.codebook(40).size, generator=random)
     costs, losses = [], []
     for slope in (0.0, 0.02, 0.2, 1e6):
-        words = CODER.choose(distances, slope, (8, 9), 40)
+        words = CODER.choose(distances, slope, 40)
         costs.append(float(CODER.bits(words, 40).sum()))
-        losses.append(float(distances.gather(1, words.reshape(-1, 1)).sum()))
+        losses.append(float(distances.gather(2, words[..., None]).sum()))
     assert costs == sorted(costs, reverse=True)
     assert losses == sorted(losses)
-    nearest = CODER.choose(distances, 0.0, (8, 9), 40)
-    assert torch.equal(nearest.flatten(), distances.argmin(1))
+    nearest = CODER.choose(distances, 0.0, 40)
+    assert torch.equal(nearest, distances.argmin(2))
 
 
 @pytest.mark.parametrize("step", [0, 7, 48, 90, 96])
