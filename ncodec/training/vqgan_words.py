@@ -33,8 +33,12 @@ PORTION = 16_384
 QUIET = 0.1
 BITS_A_DOUBLING = 0.6
 """What twice as many words cost, in bits a word: neighbours tell the rest (measured)."""
-EAGER = 1.0
-"""Part of the slope of distance against bits that is taken for the price of a bit."""
+EAGER = ((0, 80, 96), (0.5, 0.5, 0.25))
+"""At these rate steps, the part of the slope of distance against bits that a bit may cost.
+
+Words that cost many bits are avoided then, the finest ones least of all (measured: the whole slope
+costs more distance than a smaller codebook does at equal bits).
+"""
 
 Draw = Callable[[int, int], Tensor]
 """`count` crops of `size`: pixels minus 0.5 [B, 3, size, size]."""
@@ -177,7 +181,8 @@ def _slopes(model: Vqgan, tree: WordTree, features: Tensor, weights: Tensor) -> 
     octaves = range(0, STEPS, STEPS_AN_OCTAVE)
     errors = [_error(model, tree, step, features[:65_536], weights) for step in octaves]
     saved = -np.gradient(np.array(errors)) / BITS_A_DOUBLING
-    between = np.interp(np.arange(STEPS), list(octaves), EAGER * saved)
+    steps = np.arange(STEPS)
+    between = np.interp(steps, list(octaves), saved) * np.interp(steps, *EAGER)
     return torch.from_numpy(between).float()
 
 
