@@ -272,7 +272,8 @@ class _Order:
         # To search for the ends of rows in what is sorted is much faster than to count symbols.
         every = np.arange(int(rows[self.places[-1]]) + 1, dtype=rows.dtype)
         stops = np.searchsorted(rows, every, "right", sorter=self.places)
-        counts = np.diff(stops, prepend=0)
+        counts = stops.copy()
+        counts[1:] -= stops[:-1]
         self._used = np.flatnonzero(counts)
         self._counts, self._stops = counts[self._used], stops[self._used]
 

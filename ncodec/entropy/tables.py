@@ -136,7 +136,9 @@ class RowModel:
 
     def _build_joint(self, counts: NDArray[np.int32]) -> None:
         order = np.argsort(-counts, kind="stable")
-        self._powers = sum((self._base << 16) ** place for place in range(self.size))
+        powers = sum((self._base << 16) ** place for place in range(self.size))
+        self._powers = np.array(powers, f"<u{2 * self.size}")
+        self._shift = np.array(16 * (self.size - 1), self._powers.dtype)
         self._rank: NDArray[np.int32] = np.argsort(order).astype(np.int32)
         digits = np.indices((self._base,) * self.size, np.int32).reshape(self.size, -1)
         self.digits = np.ascontiguousarray(digits.T[order])
@@ -151,9 +153,9 @@ class RowModel:
         whole = len(index) // self.size * self.size
         # A group is one number of 16-bit digits, and its product with powers of the base has the
         # group's number in its highest digit: no sum below reaches 2**16 and is carried.
-        groups = index[:whole].astype("<u2").view(f"<u{2 * self.size}")
-        groups *= groups.dtype.type(self._powers)
-        groups >>= groups.dtype.type(16 * (self.size - 1))
+        groups = index[:whole].astype("<u2").view(self._powers.dtype)
+        groups *= self._powers
+        groups >>= self._shift
         return self._rank.take(groups.astype(np.intp))
 
 
