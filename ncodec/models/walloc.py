@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ncodec.models.blocks import Modulation, RateTable, ResidualBlock, add_noise
+from ncodec.models.blocks import Modulation, RateTable, ResidualBlock, add_noise, centred
 from ncodec.models.pyramid import Pass, kinds, pyramid
 from ncodec.models.rates import KNOTS, logistic_bits, round_priced
 from ncodec.models.wavelets import (
@@ -96,10 +96,10 @@ class Medium:
             bands = packets_1d(x.float(), self.levels)[:, :, None]
             return bands * loudness(self.levels, self.channels, x.device)
 
-    def strips(self, x: Tensor) -> Iterator[Tensor]:
-        """The bands of pictures in strips from the top, which together are `packets`."""
-        with torch.autocast(x.device.type, enabled=False):
-            yield from strips_2d(x.float(), self.levels)
+    def strips(self, pixels: Tensor) -> Iterator[Tensor]:
+        """The bands of pixels, uint8 [B, 3, H, W], in strips from the top."""
+        with torch.autocast(pixels.device.type, enabled=False):
+            yield from strips_2d(pixels, self.levels, centred)
 
     def unpack(self, bands: Tensor) -> Tensor:
         """Undo `packets`."""
