@@ -65,6 +65,10 @@ def train(
         Path | None,
         typer.Option("--start", metavar="WEIGHTS", help="Go on from a finished weights file."),
     ] = None,
+    decoder_only: Annotated[
+        bool,
+        typer.Option("--decoder-only", help="Train nothing but the decoder of --start's weights."),
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="N")] = 0,
     compile: Annotated[
         bool | None,
@@ -79,6 +83,8 @@ def train(
     Started again with the same folder, a run goes on from its last checkpoint.
     """
     entry = _entry(recipe, media)
+    if decoder_only:
+        entry = _of_decoder(entry, recipe, start)
     given: dict[str, Any] = {
         "steps": steps,
         "anneal_steps": anneal_steps,
@@ -114,6 +120,15 @@ def _entry(recipe: str, media: str | None) -> RecipeEntry:
     if media not in known:
         raise OptionError(f"{recipe} has a model a medium; give --media {' or '.join(known)}")
     return RECIPES[f"{recipe} {media}"]
+
+
+def _of_decoder(entry: RecipeEntry, recipe: str, start: Path | None) -> RecipeEntry:
+    """The recipe that trains the decoder alone."""
+    if entry.decoder is None:
+        raise OptionError(f"the decoder of {recipe} is not trained alone; leave out --decoder-only")
+    if start is None:
+        raise OptionError("--decoder-only goes on from finished weights; name them with --start")
+    return replace(entry, target=entry.decoder, restores=True)
 
 
 def _check(entry: RecipeEntry, data: Path, out: Path, settings: Settings) -> None:

@@ -36,8 +36,9 @@ class HyperpriorCodec(TiledPictureCodec):
         self.model.eval().requires_grad_(False)
         self.latents = LatentCoder(self.model, arrays, self.device)
 
-    def analysis(self, planes: Tensor) -> Tensor:
+    def analysis(self, pixels: Tensor) -> Tensor:
         """See `TiledPictureCodec.analysis`."""
+        planes = pixels.float().div_(255).sub_(0.5)  # Still channels last in memory.
         with narrow(self.device):
             y: Tensor = self.model.analysis(planes, self.model.spread)
         return y

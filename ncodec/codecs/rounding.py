@@ -22,8 +22,8 @@ class Rounding:
     def __init__(self, tables: Tables, arrays: Arrays) -> None:
         """Take `latent/centroid` from a weights file; raises `ModelMismatchError`."""
         centroid = array(arrays, "latent/centroid", np.float32, (SCALES, CENTROIDS))
-        self._centroid = torch.from_numpy(centroid.flatten())
-        self._threshold = torch.from_numpy(thresholds(tables, centroid).flatten())
+        self._centroid = centroid.flatten()
+        self._threshold = thresholds(tables, centroid).flatten()
 
     def quantise(self, value: Tensor, rows: Tensor) -> Tensor:
         """Round [n, M] to integers, downwards where the bits saved are worth the error.
@@ -42,10 +42,10 @@ class Rounding:
         return residual - shift.mul_(residual.sign())
 
 
-def _looked_up(table: Tensor, rows: Tensor, magnitude: Tensor, levels: int) -> Tensor:
+def _looked_up(table: NDArray[np.float32], rows: Tensor, magnitude: Tensor, levels: int) -> Tensor:
     """Entries of a table [rows, levels], flat, at rows and magnitudes of any shape."""
-    place = magnitude.clamp(max=levels - 1).add_(rows, alpha=levels).int()
-    return table.index_select(0, place.flatten()).reshape(place.shape)
+    place = magnitude.clamp(max=levels - 1).add_(rows, alpha=levels).long()
+    return torch.from_numpy(table.take(place.numpy()))  # In half of the time of `index_select`.
 
 
 def thresholds(tables: Tables, centroid: NDArray[np.float32]) -> NDArray[np.float32]:

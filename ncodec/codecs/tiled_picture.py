@@ -83,8 +83,8 @@ class TiledPictureCodec:
     device: torch.device
     latents: TileLatents
 
-    def analysis(self, planes: Tensor) -> Tensor:
-        """Pixels minus 0.5 [1, 3, H, W], multiples of the stride -> latent [1, M, h, w]."""
+    def analysis(self, pixels: Tensor) -> Tensor:
+        """Pixels, uint8 [1, 3, H, W], multiples of the stride -> latent [1, M, h, w]."""
         raise TypeError(f"{type(self).__name__} has no analysis")
 
     def synthesis(self, latent: Tensor, rate: Tensor) -> Tensor:
@@ -178,11 +178,12 @@ class TiledPictureCodec:
         """Latent [1, M, h, w] of the tile `box` of a picture [H, W] or [H, W, 3]."""
         picture = Box(0, 0, colour.shape[1], colour.shape[0])
         seen = box.grow(self.encoder_halo).meet(picture)
-        pixels = torch.tensor(np.ascontiguousarray(colour[seen.slices])).to(self.device)
+        window = np.require(colour[seen.slices], requirements=("C", "W"))
+        pixels = torch.from_numpy(window).to(self.device)
         pixels = pixels[..., None].expand(-1, -1, 3) if pixels.ndim == 2 else pixels
-        planes = pixels.permute(2, 0, 1)[None].float().div_(255).sub_(0.5)
+        pixels = pixels.permute(2, 0, 1)[None]
         padding = (0, -seen.width % self.stride, 0, -seen.height % self.stride)
-        y = self.analysis(F.pad(planes, padding, mode="replicate") if any(padding) else planes)
+        y = self.analysis(F.pad(pixels, padding, mode="replicate") if any(padding) else pixels)
         inner = box.align(self.stride).move(seen.left, seen.top)
         rows, columns = inner.divide(self.stride).slices
         return y[:, :, rows, columns]

@@ -4,8 +4,9 @@ What chooses entropy tables is integer from end to end (`walloc_scales`). Everyt
 and moves samples by a hair at most.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -22,14 +23,17 @@ from ncodec.entropy import Decoder, Encoder, Tables
 from ncodec.errors import EntropyDesyncError, ModelMismatchError
 from ncodec.models.pyramid import Pass, Pyramid, pyramid
 from ncodec.models.rates import SCALES
-from ncodec.models.walloc import Walloc, by_row, gathered
+from ncodec.models.walloc import Medium, Walloc, by_row, gathered
 
 MEANING = ("prior.means.", "log_gain.", "spread")
 """Float weights that the model id covers: the others may improve and old files only gain."""
 CPU = torch.device("cpu")
 
+PIECE = 512
+"""Positions that an encoder looks at in one go: what is known around them fits the cache."""
+
 Coded = Callable[[Tensor, int], Tensor]
-"""Scale indexes [n, .] of channels from a first one on -> the symbols there, float32 [n, .]."""
+"""Scale indexes [n, .] of channels from a first one on -> the symbols there [n, .]."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,10 @@ class LatentCoder:
         if self.tables.rows != SCALES:
             raise ModelMismatchError("weights: tables do not fit the codec")
         self.rounding = Rounding(self.tables, arrays)
+        # All tiles and seconds of a file mostly have the same rate step.
+        self._predictors = lru_cache(maxsize=8)(
+            lambda step: _Predictors(model, self.scales.channels(step), step)
+        )
 
     def encode(self, y: Tensor, step: int) -> tuple[bytes, list["Coding"]]:
         """Latents [B, M, h, w] at a rate step -> payload, and what `verify` compares."""
@@ -60,20 +68,26 @@ class LatentCoder:
 
     def _encode(self, y: Tensor, grid: Pyramid, encoder: Encoder, step: int) -> "Coding":
         coding, values = Coding(self.scales, grid, step), self._values(grid, step)
-        wanted = y[: coding.channels].permute(1, 2, 0).flatten(0, 1)[grid.order]
+        positions = y.permute(1, 2, 0).flatten(0, 1)
         for part in grid.passes:
-            mean = values.mean(part)
-            residual = (wanted[part.start : part.stop] - mean) * values.gain
-
-            def rounded(rows: Tensor, first: int, residual: Tensor = residual) -> Tensor:
-                found = self.rounding.quantise(residual[:, first : first + rows.shape[1]], rows)
-                encoder.encode(_integers(found), _rows(rows), self.tables)
-                return found
-
-            coding.run(part, rounded)
-            if part.stop < len(wanted):  # Nothing is predicted from the last pass.
-                values.add(part, mean, *coding.of(part))
+            for piece in part.pieces(PIECE):
+                wanted = positions.index_select(0, grid.order[piece.start : piece.stop])
+                self._round(piece, wanted[:, : coding.channels], values, coding)
+            for symbols, rows in coding.groups(part):
+                encoder.encode(symbols.numpy(), rows.numpy(), self.tables)
         return coding
+
+    def _round(self, piece: Pass, wanted: Tensor, values: "_Values", coding: "Coding") -> None:
+        """Round values [n, channels] of a piece of a pass."""
+        mean = values.mean(piece)
+        residual = (wanted - mean).mul_(values.gain)
+
+        def rounded(rows: Tensor, first: int) -> Tensor:
+            return self.rounding.quantise(residual[:, first : first + rows.shape[1]], rows)
+
+        coding.run(piece, rounded)
+        if not coding.is_last(piece):  # Nothing is predicted from the last pass.
+            values.add(piece, mean, *coding.of(piece))
 
     def decode_symbols(
         self, payload: bytes, height: int, width: int, step: int, count: int = 1
@@ -115,7 +129,7 @@ class LatentCoder:
         decoder = Decoder(payload)
 
         def read(rows: Tensor, first: int) -> Tensor:
-            return torch.from_numpy(decoder.decode(_rows(rows), self.tables)).float()
+            return torch.from_numpy(decoder.decode(rows.to(torch.uint8).numpy(), self.tables))
 
         codings = [Coding(self.scales, grid, step) for _ in range(count)]
         for coding in codings:
@@ -128,7 +142,7 @@ class LatentCoder:
         return pyramid(height, width, self.medium.coarsest, CPU)
 
     def _values(self, grid: Pyramid, step: int) -> "_Values":
-        return _Values(self.model, self.rounding, grid, self.scales.channels(step), step)
+        return _Values(self.medium, self.rounding, grid, self._predictors(step))
 
 
 class Coding:
@@ -136,30 +150,63 @@ class Coding:
 
     def __init__(self, scales: ScaleIndexes, grid: Pyramid, step: int) -> None:
         self.channels = scales.channels(step)
-        self._scales, self._step = scales, step
-        self._levels = torch.empty(len(grid.order), self.channels)
-        self._symbols, self._rows = torch.empty_like(self._levels), torch.empty_like(self._levels)
+        self._scales, self._step, count = scales, step, len(grid.order)
+        self._symbols = torch.empty(count, self.channels, dtype=torch.int32)
+        self._rows = torch.empty(count, self.channels, dtype=torch.uint8)
+        # No pass looks at the last one.
+        self._levels = torch.empty(grid.passes[-1].start if count else 0, self.channels)
 
     def run(self, part: Pass, coded: Coded) -> None:
-        """Code a pass, group after group."""
-        around = gathered(part, self._levels[None], self._scales.medium.neighbours)[0]
-        place = slice(part.start, part.stop)
+        """Code a pass or a piece of one, group after group."""
+        levels = [gathered(part, self._levels[None], self._scales.medium.neighbours)[0]]
+        place, last = slice(part.start, part.stop), self.is_last(part)
         for number, (first, stop) in enumerate(self._scales.spans(part.kind, self._step)):
-            here = self._levels[place, :first]
-            rows = self._scales.of(part, number, (around, here), self._step)[:, : stop - first]
-            symbols = coded(rows, first)
+            rows = self._scales.of(part, number, levels, self._step)[:, : stop - first]
             self._rows[place, first:stop] = rows
-            self._symbols[place, first:stop] = symbols
-            if part.stop < len(self._levels) or stop < self.channels:  # Else nothing looks at it.
-                self._levels[place, first:stop] = self._scales.level(symbols)
+            symbols = self._symbols[place, first:stop]
+            symbols.copy_(coded(rows, first))
+            if not last or stop < self.channels:
+                levels.append(self._scales.level(symbols))
+        if not last:
+            torch.cat(levels[1:], 1, out=self._levels[place])
+
+    def is_last(self, part: Pass) -> bool:
+        """Whether this is the last pass, or a piece of it."""
+        return part.start >= len(self._levels)
+
+    def groups(self, part: Pass) -> Iterator[tuple[Tensor, Tensor]]:
+        """Symbols and table rows [n, .] of the groups of a pass."""
+        for first, stop in self._scales.spans(part.kind, self._step):
+            symbols, rows = self.of(part)
+            yield symbols[:, first:stop], rows[:, first:stop]
 
     def of(self, part: Pass) -> tuple[Tensor, Tensor]:
         """Symbols and table rows of a pass, [n, channels]."""
         return self._symbols[part.start : part.stop], self._rows[part.start : part.stop]
 
     def all(self) -> tuple[Tensor, Tensor]:
-        """Symbols and table rows of all passes, [h w, channels]."""
+        """Symbols, int32, and table rows, uint8, of all passes: [h w, channels]."""
         return self._symbols, self._rows
+
+
+class _Predictors:
+    """What means are made with at one rate step.
+
+    Attributes:
+        gain: what values are multiplied by before rounding, [channels].
+        means: taps [channels, .] and their trust [channels], by the kind of pass.
+    """
+
+    def __init__(self, model: Walloc, channels: int, step: int) -> None:
+        rate = torch.tensor([step / (RATE_STEPS - 1)])
+        table = _on_cpu(model.log_gain, rate)
+        self.gain = (table.exp() * model.spread.to(CPU).flatten())[0, 0, :channels]
+        self.means = {}
+        for kind, network in model.prior.means.items():
+            whole = network.get_parameter("taps").to(CPU)
+            taps = whole.reshape(len(whole), -1, len(whole))[:channels, :, :channels].flatten(1)
+            trust = 1 + _on_cpu(network.get_submodule("trust"), rate)[0, :, :channels]
+            self.means[int(kind)] = (taps, trust)
 
 
 class _Values:
@@ -169,54 +216,39 @@ class _Values:
     """
 
     def __init__(
-        self, model: Walloc, rounding: Rounding, grid: Pyramid, channels: int, step: int
+        self, medium: Medium, rounding: Rounding, grid: Pyramid, predictors: _Predictors
     ) -> None:
-        self._model, self._rounding, self._grid = model, rounding, grid
-        self._rate = torch.tensor([step / (RATE_STEPS - 1)])
-        self._coded = torch.zeros(len(grid.order), channels)
-        table = _on_cpu(model.log_gain, self._rate)
-        self.gain = (table.exp() * model.spread.to(CPU).flatten())[0, 0, :channels]
+        self._medium, self._rounding, self._grid = medium, rounding, grid
+        self.gain, self._means = predictors.gain, predictors.means
+        self._coded = torch.empty(len(grid.order), len(self.gain))
 
     def mean(self, part: Pass) -> Tensor:
-        """Means [n, channels] of a pass, from the values that are known."""
-        channels, means = self._coded.shape[1], self._model.prior.means
-        if f"{part.kind}" not in means:
-            return torch.zeros(part.stop - part.start, channels)
-        network: Module = means[f"{part.kind}"]
-        around = gathered(part, self._coded[None], self._model.medium.neighbours)[0]
-        whole = network.get_parameter("taps").to(CPU)
-        taps = whole.reshape(len(whole), -1, len(whole))[:channels, :, :channels].flatten(1)
-        trust = 1 + _on_cpu(network.get_submodule("trust"), self._rate)[0, :, :channels]
-        return F.linear(around, taps) * trust
+        """Means [n, channels] of a pass or a piece of one, from the values that are known."""
+        if part.kind not in self._means:
+            return torch.zeros(part.stop - part.start, self._coded.shape[1])
+        taps, trust = self._means[part.kind]
+        around = gathered(part, self._coded[None], self._medium.neighbours)[0]
+        return F.linear(around, taps).mul_(trust)
 
     def add(self, part: Pass, mean: Tensor, symbols: Tensor, rows: Tensor) -> None:
         """Take what was coded in a pass, [n, channels] each."""
         points = self._rounding.points(symbols, rows)
-        self._coded[part.start : part.stop] = points / self.gain + mean
+        torch.add(points.div_(self.gain), mean, out=self._coded[part.start : part.stop])
 
     def latent(self, height: int, width: int) -> Tensor:
         """All of them: [1, M, h, w]."""
         rows = self._coded[self._grid.rank].reshape(1, height, width, -1)
-        missing = self._model.medium.latents - rows.shape[3]
+        missing = self._medium.latents - rows.shape[3]
         return F.pad(rows, (0, missing)).permute(0, 3, 1, 2)
 
 
 def symbols_of(codings: list[Coding]) -> Symbols:
     """The integers of latents that were coded."""
     symbols, rows = zip(*(coding.all() for coding in codings), strict=True)
-    return Symbols(_integers(torch.cat(symbols)), _rows(torch.cat(rows)))
+    return Symbols(torch.cat(symbols).numpy(), torch.cat(rows).numpy())
 
 
 def _on_cpu(table: Module, rate: Tensor) -> Tensor:
     """The row [1, 1, C] of a `RateTable`, wherever that is."""
     device = table.get_parameter("values").device
     return by_row(table(rate.to(device))).to(CPU)
-
-
-def _integers(values: Tensor) -> NDArray[np.int32]:
-    """Whole numbers in floats as integers."""
-    return values.numpy().astype(np.int32)
-
-
-def _rows(indexes: Tensor) -> NDArray[np.uint8]:
-    return np.ascontiguousarray(indexes.to(torch.uint8).numpy())

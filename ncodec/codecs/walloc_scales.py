@@ -1,12 +1,15 @@
 """From decoded integers to entropy tables, for the `walloc` codec: integers from end to end."""
 
+from collections.abc import Sequence
+from functools import lru_cache
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from ncodec.codecs.rate_steps import KNOT_STEPS, interpolate
 from ncodec.codecs.weights import Arrays, array
-from ncodec.entropy.dense_network import DenseNetwork
+from ncodec.entropy.dense_network import DenseFunction, DenseNetwork
 from ncodec.errors import ModelMismatchError
 from ncodec.models.pyramid import Pass
 from ncodec.models.rates import KNOTS, SCALES
@@ -43,6 +46,9 @@ class ScaleIndexes:
         if self._channels.min() < 1 or self._channels.max() > medium.latents:
             raise ModelMismatchError("weights: a number of channels is impossible")
 
+        # All tiles and seconds of a file mostly have the same rate step.
+        self._function = lru_cache(maxsize=32)(self._made_function)
+
     def _check_bounds(self) -> None:
         for name, network in self.networks.items():
             knots = len(network.first.bias)
@@ -63,28 +69,37 @@ class ScaleIndexes:
         spans = self.medium.spans(kind)
         return [(first, min(stop, last)) for first, stop in spans if first < last]
 
-    def of(self, part: Pass, group: int, levels: tuple[Tensor, Tensor], step: int) -> Tensor:
+    def of(self, part: Pass, group: int, levels: Sequence[Tensor], step: int) -> Tensor:
         """Scale indexes 0..63 of a group, float32 [n, .].
 
         `levels` [n, .] are those around, and those of earlier groups, of channels that are coded.
         """
-        network = self.networks.get(f"{part.kind}_{group}")
-        if network is None:
+        name = f"{part.kind}_{group}"
+        if name not in self.networks:
             fine = torch.from_numpy(interpolate(self.start, step) // START_FRACTION)
             return fine.clamp(0, SCALES - 1).float().expand(part.stop - part.start, -1)
-        biases = [interpolate(layer.bias, step) for layer in (network.first, network.second)]
-        return network(levels, biases, self._columns(part, levels[1].shape[1], step))
+        return self._function(name, step)(levels)
 
-    def _columns(self, part: Pass, here: int, step: int) -> Tensor | None:
-        """Which inputs come from channels that are coded; None if all do."""
-        whole, coded = self.medium.latents, self.channels(step)
+    def _made_function(self, name: str, step: int) -> DenseFunction:
+        """The network of a kind of pass and a group at a rate step."""
+        network, (kind, group) = self.networks[name], map(int, name.split("_"))
+        biases = [interpolate(layer.bias, step) for layer in (network.first, network.second)]
+        before = self.medium.spans(kind)[group][0]
+        return network.at(biases, self._columns(kind, before, self.channels(step)))
+
+    def _columns(self, kind: int, before: int, coded: int) -> Tensor | None:
+        """Which inputs come from channels that are coded; None if all do.
+
+        `before` are those of earlier groups, which are coded.
+        """
+        whole = self.medium.latents
         if coded == whole:
             return None
-        count = self.medium.neighbours if part.kind else 0
+        count = self.medium.neighbours if kind else 0
         around = torch.arange(count)[:, None] * whole + torch.arange(coded)
-        return torch.cat([around.flatten(), count * whole + torch.arange(here)])
+        return torch.cat([around.flatten(), count * whole + torch.arange(before)])
 
     def level(self, symbols: Tensor) -> Tensor:
-        """Levels of symbols, float32 of any shape, as the networks take them."""
-        place = symbols.abs().clamp_(max=LEVELS - 1).int()
+        """Levels of symbols, int32 of any shape, as the networks take them: float32."""
+        place = symbols.abs().clamp_(max=LEVELS - 1)
         return self._level.index_select(0, place.flatten()).reshape(place.shape)

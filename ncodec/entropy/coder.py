@@ -13,7 +13,15 @@ import constriction
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ncodec.entropy.tables import MAX_MAGNITUDE, PRECISION, TOTAL, RowModel, Tables, entropy_model
+from ncodec.entropy.tables import (
+    ESCAPED,
+    MAX_MAGNITUDE,
+    PRECISION,
+    TOTAL,
+    RowModel,
+    Tables,
+    entropy_model,
+)
 from ncodec.errors import CorruptFileError, EntropyDesyncError, InputError
 
 # An escaped symbol is sent as an Exp-Golomb code: bit length with probability 2**-length, then
@@ -73,10 +81,10 @@ class Encoder:
         return np.trim_zeros(words, "b").astype("<u4").tobytes() + _digest(self._crc)
 
     def _encode_block(self, values: NDArray[np.int32], rows: _Rows, tables: Tables) -> None:
-        order, groups = _groups(rows)
-        index, distances = _indexes(values, rows, order, tables)
-        for row, place in groups:
-            self._encode_row(index[place], tables.model(row))
+        order = _Order(rows)
+        index, distances = _indexes(values.take(order.places), order, tables)
+        for row, part in order.parts():
+            self._encode_row(index[part], tables.model(row))
         self._encode_distances(distances)
 
     def _encode_row(self, index: NDArray[np.int32], model: RowModel) -> None:
@@ -85,7 +93,8 @@ class Encoder:
             joint = model.pack(index)
             self._coder.encode(joint, model.joint)
             whole = len(joint) * model.size
-        self._coder.encode(index[whole:], model.plain)
+        if whole < len(index):
+            self._coder.encode(index[whole:], model.plain)
 
     def _encode_distances(self, distances: NDArray[np.int64]) -> None:
         if not distances.size:
@@ -158,46 +167,39 @@ class Decoder:
         return symbols
 
     def _decode_block(self, symbols: NDArray[np.int32], rows: _Rows, tables: Tables) -> None:
-        escapes = []
-        order, groups = _groups(rows)
-        for row, place in groups:
-            members = order[place]
-            index = self._decode_row(tables.model(row), len(members))
-            escaped = members[index == tables.length[row] - 1]
-            if escaped.size:
-                escapes.append((row, escaped))
-            index += tables.low[row]
-            symbols[members] = index
-        self._fill_escapes(symbols, escapes, tables)
+        order, found = _Order(rows), np.empty(len(rows), np.int32)
+        for row, part in order.parts():
+            self._decode_row(found[part], tables.model(row))
+        escaped = np.flatnonzero(found == ESCAPED)
+        if escaped.size:
+            row_of = rows[order.places[escaped]]
+            found[escaped] = self._decode_escapes(tables.low[row_of], tables.length[row_of] - 1)
+        symbols[order.places] = found
 
-    def _decode_row(self, model: RowModel, count: int) -> NDArray[np.int32]:
-        if model.joint is None:
-            return self._take(model.plain, count)
-        joint = self._take(model.joint_decoder, count // model.size)
-        rest = self._take(model.plain, count % model.size)
-        return np.concatenate([model.digits.take(joint, axis=0).reshape(-1), rest])
+    def _decode_row(self, symbols: NDArray[np.int32], model: RowModel) -> None:
+        """Fill in the symbols of one row; `ESCAPED` for those that do."""
+        whole = 0
+        # The coder gives no number that the lists of symbols lack: nothing is ever clipped, but
+        # so NumPy need not look before it writes.
+        if model.joint is not None:
+            joint = self._take(model.joint_decoder, len(symbols) // model.size)
+            whole = len(joint) * model.size
+            groups = symbols[:whole].reshape(-1, model.size)
+            model.groups.take(joint, 0, groups, mode="clip")
+        if whole < len(symbols):
+            index = self._take(model.plain, len(symbols) - whole)
+            model.symbols.take(index, 0, symbols[whole:], mode="clip")
 
-    def _fill_escapes(
-        self,
-        symbols: NDArray[np.int32],
-        escapes: list[tuple[int, NDArray[np.intp]]],
-        tables: Tables,
-    ) -> None:
-        distances = self._decode_distances(sum(len(members) for _, members in escapes))
-        start = 0
-        for row, members in escapes:
-            outside = distances[start : start + len(members)]
-            start += len(members)
-            low, last = int(tables.low[row]), int(tables.length[row]) - 1
-            step = outside >> 1
-            values = np.where(outside & 1, low + last + step, low - step)
-            if np.abs(values).max() > MAX_MAGNITUDE:
-                raise CorruptFileError(f"an escaped symbol beyond +-{MAX_MAGNITUDE}")
-            symbols[members] = values
+    def _decode_escapes(self, low: NDArray[np.int32], last: NDArray[np.int32]) -> NDArray[np.int64]:
+        """The symbols that escaped from rows with these lows and last entries."""
+        outside = self._decode_distances(len(low))
+        step = outside >> 1
+        values: NDArray[np.int64] = np.where(outside & 1, low + last + step, low - step)
+        if np.abs(values).max() > MAX_MAGNITUDE:
+            raise CorruptFileError(f"an escaped symbol beyond +-{MAX_MAGNITUDE}")
+        return values
 
     def _decode_distances(self, count: int) -> NDArray[np.int64]:
-        if not count:
-            return np.empty(0, np.int64)
         classes = self._take(_CLASS_MODEL, count)
         distances = np.int64(1) << classes.astype(np.int64)
         for bits in range(1, int(classes.max()) + 1):
@@ -216,12 +218,12 @@ def ideal_bits(symbols: ArrayLike, rows: ArrayLike, tables: Tables) -> float:
 
 
 def _block_bits(values: NDArray[np.int32], rows: _Rows, tables: Tables) -> float:
-    order, groups = _groups(rows)
-    index, distances = _indexes(values, rows, order, tables)
+    order = _Order(rows)
+    index, distances = _indexes(values.take(order.places), order, tables)
     bits = float(_CLASS_BITS[_escape_classes(distances)].sum())
-    for row, place in groups:
+    for row, part in order.parts():
         used = tables.counts[row, : tables.length[row]]
-        occurrences = np.bincount(index[place], minlength=len(used))
+        occurrences = np.bincount(index[part], minlength=len(used))
         bits += float(occurrences @ (PRECISION - np.log2(used)))
     return bits
 
@@ -245,7 +247,8 @@ def _checked_rows(rows: ArrayLike, tables: Tables) -> _Rows:
     row_index = np.asarray(rows)
     if row_index.dtype.kind not in "iu":
         raise InputError(f"table rows must be integers, not {row_index.dtype}")
-    if row_index.size and (row_index.min() < 0 or row_index.max() >= tables.rows):
+    signed = row_index.dtype.kind == "i"
+    if row_index.size and (row_index.max() >= tables.rows or (signed and row_index.min() < 0)):
         raise InputError(f"a table row is outside 0..{tables.rows - 1}")
     # Narrow types: numpy sorts 8 and 16 bits by radix.
     if tables.rows <= 256:
@@ -257,30 +260,48 @@ def _blocks(count: int) -> Iterator[slice]:
     return (slice(start, start + _BLOCK) for start in range(0, count, _BLOCK))
 
 
-def _groups(rows: _Rows) -> tuple[NDArray[np.intp], list[tuple[int, slice]]]:
-    """The positions of all symbols row by row, and which of them each row used has: ascending."""
-    order = np.argsort(rows, kind="stable")
-    counts = np.bincount(rows)
-    stops = np.cumsum(counts)
-    used = np.flatnonzero(counts)
-    bounds = zip(used.tolist(), (stops - counts)[used].tolist(), stops[used].tolist(), strict=True)
-    return order, [(row, slice(start, stop)) for row, start, stop in bounds]
+class _Order:
+    """The order in which the symbols of a block are coded: row by row, ascending.
+
+    Attributes:
+        places: positions of all symbols in this order.
+    """
+
+    def __init__(self, rows: _Rows) -> None:
+        self.places = np.argsort(rows, kind="stable")
+        # To search for the ends of rows in what is sorted is much faster than to count symbols.
+        every = np.arange(int(rows[self.places[-1]]) + 1, dtype=rows.dtype)
+        stops = np.searchsorted(rows, every, "right", sorter=self.places)
+        counts = stops.copy()
+        counts[1:] -= stops[:-1]
+        self._used = np.flatnonzero(counts)
+        self._counts, self._stops = counts[self._used], stops[self._used]
+
+    def parts(self) -> Iterator[tuple[int, slice]]:
+        """Each row that is used, and which symbols in this order it has."""
+        ends = self._stops.tolist()
+        for row, start, stop in zip(self._used.tolist(), [0, *ends], ends, strict=False):
+            yield row, slice(start, stop)
+
+    def repeat(self, values: NDArray[np.int32]) -> NDArray[np.int32]:
+        """The value of each symbol's row, in this order."""
+        return np.repeat(values[self._used], self._counts)
 
 
 def _indexes(
-    values: NDArray[np.int32], rows: _Rows, order: NDArray[np.intp], tables: Tables
+    values: NDArray[np.int32], order: _Order, tables: Tables
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Table indexes of symbols, and the distances of those that escape: both in coding order."""
-    index, last = values - tables.low.take(rows), tables.length.take(rows)
-    last -= 1
+    """Table indexes of symbols, and the distances of those that escape: all in coding order.
+
+    The symbols, also in coding order, are overwritten.
+    """
+    values -= order.repeat(tables.low)
+    last = order.repeat(tables.length - 1)
     # Symbols below the row wrap to large numbers: one test finds all that escape.
-    escaped = index.view(np.uint32) >= last.view(np.uint32)
-    if not escaped.any():
-        return index.take(order), np.empty(0, np.int64)
-    outside = order[escaped.take(order)]
-    beyond, end = index[outside].astype(np.int64), last[outside]
-    np.copyto(index, last, where=escaped)
-    return index.take(order), np.where(beyond < 0, -2 * beyond, 2 * (beyond - end) + 1)
+    escaped = np.flatnonzero(values.view(np.uint32) >= last.view(np.uint32))
+    beyond, end = values[escaped].astype(np.int64), last[escaped]
+    values[escaped] = end
+    return values, np.where(beyond < 0, -2 * beyond, 2 * (beyond - end) + 1)
 
 
 def _escape_classes(distances: NDArray[np.int64]) -> NDArray[np.int32]:

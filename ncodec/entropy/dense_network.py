@@ -8,7 +8,7 @@ weights keep 8 to 15 bits.
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,29 +64,22 @@ class DenseNetwork:
             for layer in (first, second)
         ]
 
-    def __call__(
-        self,
-        parts: Sequence[Tensor],
-        biases: Sequence[NDArray[np.int64]],
-        columns: Tensor | None = None,
-    ) -> Tensor:
-        """Outputs float32 `[n, out]`, whole numbers.
+    def at(
+        self, biases: Sequence[NDArray[np.int64]], columns: Tensor | None = None
+    ) -> "DenseFunction":
+        """The function that the network is with given biases.
 
         Args:
-            parts: inputs float32 `[n, .]`, whole numbers, side by side.
             biases: of both layers, `[out]` each, between those of two knots.
-            columns: which inputs these are, `[.]`; the others are 0. None: all.
+            columns: which inputs it takes, `[.]`; the others are 0. None: all.
         """
-        weight = self._weights[0] if columns is None else self._weights[0][columns]
-        with exact_products():
-            sums, start = torch.from_numpy(biases[0]).float().expand(len(parts[0]), -1), 0
-            for part in parts:
-                rows = weight[start : start + part.shape[1]]
-                sums, start = torch.addmm(sums, part, rows), start + part.shape[1]
-            hidden = sums.mul_(self._factors[0]).floor_().clamp_(0, self.first.high)
-            bias = torch.from_numpy(biases[1]).float()
-            found = torch.addmm(bias, hidden, self._weights[1])
-        return found.mul_(self._factors[1]).floor_().clamp_(0, self.second.high)
+        first = self._weights[0] if columns is None else self._weights[0][columns]
+        return DenseFunction(
+            (first, self._weights[1]),
+            (torch.from_numpy(biases[0]).float(), torch.from_numpy(biases[1]).float()),
+            self._factors,
+            (self.first.high, self.second.high),
+        )
 
     def self_test(self, expected: bytes) -> None:
         """Raise `ModelMismatchError` if this machine computes others than the model's maker did."""
@@ -103,7 +96,7 @@ class DenseNetwork:
         inputs = torch.from_numpy(values.astype(np.float32))
         hasher = hashlib.sha256()
         for pair in zip(self.first.bias, self.second.bias, strict=True):
-            found = self([inputs], [bias.astype(np.int64) for bias in pair])
+            found = self.at([bias.astype(np.int64) for bias in pair])([inputs])
             hasher.update(found.numpy().astype("<i4").tobytes())
         return hasher.digest()
 
@@ -138,19 +131,43 @@ class DenseNetwork:
         return network
 
 
-@contextmanager
-def exact_products() -> Iterator[None]:
+@dataclass(frozen=True)
+class DenseFunction:
+    """A `DenseNetwork` with the biases of one rate: of both layers the weights and so on."""
+
+    weights: Sequence[Tensor]
+    biases: Sequence[Tensor]
+    factors: Sequence[Tensor]
+    highs: Sequence[int]
+
+    def __call__(self, parts: Sequence[Tensor]) -> Tensor:
+        """Outputs float32 `[n, out]`, whole numbers, of such inputs `[n, .]` side by side."""
+        with exact_products():
+            sums, start = self.biases[0].expand(len(parts[0]), -1), 0
+            for part in parts:
+                rows = self.weights[0][start : start + part.shape[1]]
+                sums, start = torch.addmm(sums, part, rows), start + part.shape[1]
+            hidden = sums.mul_(self.factors[0]).floor_().clamp_(0, self.highs[0])
+            found = torch.addmm(self.biases[1], hidden, self.weights[1])
+        return found.mul_(self.factors[1]).floor_().clamp_(0, self.highs[1])
+
+
+def exact_products() -> AbstractContextManager[None]:
     """Products of float32 matrices in whole float32, whatever was asked for elsewhere."""
+    plain = torch.get_float32_matmul_precision() == "highest"
+    # Looking is much cheaper than changing what is mostly as it should be.
+    return nullcontext() if plain and not torch.is_autocast_enabled("cpu") else _exact_products()
+
+
+@contextmanager
+def _exact_products() -> Iterator[None]:
     asked = torch.get_float32_matmul_precision()
-    with torch.autocast("cpu", enabled=False):
-        if asked == "highest":
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.autocast("cpu", enabled=False):
             yield
-            return
-        torch.set_float32_matmul_precision("highest")
-        try:
-            yield
-        finally:
-            torch.set_float32_matmul_precision(asked)
+    finally:
+        torch.set_float32_matmul_precision(asked)
 
 
 def quantise_dense(

@@ -16,6 +16,8 @@ TOTAL = 1 << PRECISION
 """What the counts of a row sum to."""
 MAX_MAGNITUDE = 1 << 20
 """Largest absolute value of a symbol, escaped or not."""
+ESCAPED = 2 * MAX_MAGNITUDE
+"""What stands for a symbol outside of its row while its distance is not yet decoded."""
 MAX_ROWS = 1 << 16
 MAX_ENTRIES = 1 << 24
 _MAX_JOINT = 1 << 11
@@ -58,7 +60,8 @@ class Tables:
         """The entropy model of a row, built at the first use."""
         model = self._models[row]
         if model is None:
-            model = self._models[row] = RowModel(self.counts[row, : self.length[row]])
+            counts, low = self.counts[row, : self.length[row]], int(self.low[row])
+            model = self._models[row] = RowModel(counts, low)
         return model
 
     def to_arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
@@ -112,16 +115,20 @@ class RowModel:
     Attributes:
         size: indexes in a group, the largest of 4, 2, 1 with at most 2048 joint symbols.
         digits: int32 `[joint symbols, size]`, the indexes in each.
+        symbols: int32 `[length]`, the symbol of each index; `ESCAPED` for the last.
+        groups: int32 `[joint symbols, size]`, the symbols in each joint symbol.
         plain: constriction model of one index.
         joint: constriction model of a group; None if `size` is 1.
         joint_decoder: the same probabilities, in the form that decodes faster.
     """
 
-    def __init__(self, counts: NDArray[np.int32]) -> None:
-        """Build the models from one row's used counts `[length]`."""
+    def __init__(self, counts: NDArray[np.int32], low: int = 0) -> None:
+        """Build the models from one row's used counts `[length]` and its smallest symbol."""
         self._base = base = len(counts)
         self.size = next(size for size in (4, 2, 1) if base**size <= _MAX_JOINT or size == 1)
         self.plain = entropy_model(counts)
+        self.symbols = np.arange(low, low + base, dtype=np.int32)
+        self.symbols[-1] = ESCAPED
         self.joint: object = None
         self.joint_decoder: object = None
         if self.size > 1:
@@ -129,9 +136,13 @@ class RowModel:
 
     def _build_joint(self, counts: NDArray[np.int32]) -> None:
         order = np.argsort(-counts, kind="stable")
+        powers = sum((self._base << 16) ** place for place in range(self.size))
+        self._powers = np.array(powers, f"<u{2 * self.size}")
+        self._shift = np.array(16 * (self.size - 1), self._powers.dtype)
         self._rank: NDArray[np.int32] = np.argsort(order).astype(np.int32)
         digits = np.indices((self._base,) * self.size, np.int32).reshape(self.size, -1)
         self.digits = np.ascontiguousarray(digits.T[order])
+        self.groups = self.symbols.take(self.digits)
         self.joint = entropy_model(counts[order])
         # A search from the likeliest down ends at once where one group has most of the mass.
         likely = counts[order[0]] > TOTAL // 2
@@ -139,12 +150,13 @@ class RowModel:
 
     def pack(self, index: NDArray[np.int32]) -> NDArray[np.int32]:
         """The joint symbols `[len(index) // size]` of all whole groups."""
-        groups = index[: len(index) // self.size * self.size].reshape(-1, self.size)
-        joint = groups[:, 0].copy()
-        for place in range(1, self.size):
-            joint *= np.int32(self._base)
-            joint += groups[:, place]
-        return self._rank.take(joint)
+        whole = len(index) // self.size * self.size
+        # A group is one number of 16-bit digits, and its product with powers of the base has the
+        # group's number in its highest digit: no sum below reaches 2**16 and is carried.
+        groups = index[:whole].astype("<u2").view(self._powers.dtype)
+        groups *= self._powers
+        groups >>= self._shift
+        return self._rank.take(groups.astype(np.intp))
 
 
 def joint_counts(counts: NDArray[np.int32], size: int) -> NDArray[np.int32]:

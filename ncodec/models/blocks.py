@@ -99,6 +99,12 @@ def narrow_weights(module: nn.Module, device: torch.device) -> None:
                 layer.to(torch.bfloat16)
 
 
+def centred(pixels: Tensor) -> Tensor:
+    """Pixels, uint8 [B, C, H, W], as the networks take them: -0.5..0.5, plane by plane."""
+    planes = torch.empty(pixels.shape, device=pixels.device)
+    return planes.copy_(pixels).div_(255).sub_(0.5)
+
+
 def round_through(x: Tensor) -> Tensor:
     """Round, with the gradient of the identity (straight-through estimator)."""
     return x + (x.round() - x).detach()

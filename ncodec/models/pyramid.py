@@ -6,6 +6,7 @@ corners, then those between four sides, then the same at half of the distance. N
 the values, so all positions of a pass are coded at once.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -30,6 +31,13 @@ class Pass:
     start: int
     stop: int
     around: Tensor | None
+
+    def pieces(self, size: int) -> Iterator["Pass"]:
+        """The pass in pieces of so many positions."""
+        for start in range(self.start, self.stop, size):
+            stop, first = min(start + size, self.stop), start - self.start
+            around = None if self.around is None else self.around[first : first + size]
+            yield Pass(self.kind, start, stop, around)
 
 
 @dataclass(frozen=True)

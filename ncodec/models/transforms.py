@@ -17,8 +17,24 @@ NETWORK_TO_LATENT = 0.1
 NETWORK_TO_PIXELS = 0.025
 
 
-def _down(inputs: int, outputs: int) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, 3, stride=2, padding=1)
+NARROWEST = 3
+
+
+class Down(nn.Conv2d):
+    """A 3x3 convolution to half of the size, [B, C, H, W] -> [B, D, ceil(H / 2), ceil(W / 2)].
+
+    In bfloat16 with matrix tiles, those of oneDNN read memory that nobody wrote where the input is
+    one or two columns wide (seen with torch 2.9): columns of zeros make it wider.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 3, stride=2, padding=1)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """See the class."""
+        missing = max(0, NARROWEST - input.shape[-1])
+        found = super().forward(F.pad(input, (0, missing)) if missing else input)
+        return found[..., : -(-input.shape[-1] // 2)]
 
 
 class AnalysisTransform(nn.Module):
@@ -31,10 +47,10 @@ class AnalysisTransform(nn.Module):
             nn.PixelUnshuffle(4),
             nn.Conv2d(48, 96, 3, padding=1),
             ResidualBlock(96),
-            _down(96, 128),
+            Down(96, 128),
             ResidualBlock(128),
             ResidualBlock(128),
-            _down(128, 160),
+            Down(128, 160),
             ResidualBlock(160),
             nn.LeakyReLU(0.1),
             nn.Conv2d(160, latents, 3, padding=1),
@@ -85,9 +101,9 @@ class HyperAnalysis(nn.Module):
         self.network = nn.Sequential(
             nn.Conv2d(2 * latents, hyper, 1),
             nn.LeakyReLU(0.1),
-            _down(hyper, hyper),
+            Down(hyper, hyper),
             nn.LeakyReLU(0.1),
-            _down(hyper, hyper),
+            Down(hyper, hyper),
         )
 
     def forward(self, y: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ncodec.models.blocks import Modulation, RateTable, ResidualBlock, add_noise
+from ncodec.models.blocks import Modulation, RateTable, ResidualBlock, add_noise, centred
 from ncodec.models.pyramid import Pass, kinds, pyramid
 from ncodec.models.rates import KNOTS, logistic_bits, round_priced
 from ncodec.models.wavelets import (
@@ -96,10 +96,10 @@ class Medium:
             bands = packets_1d(x.float(), self.levels)[:, :, None]
             return bands * loudness(self.levels, self.channels, x.device)
 
-    def strips(self, x: Tensor) -> Iterator[Tensor]:
-        """The bands of pictures in strips from the top, which together are `packets`."""
-        with torch.autocast(x.device.type, enabled=False):
-            yield from strips_2d(x.float(), self.levels)
+    def strips(self, pixels: Tensor) -> Iterator[Tensor]:
+        """The bands of pixels, uint8 [B, 3, H, W], in strips from the top."""
+        with torch.autocast(pixels.device.type, enabled=False):
+            yield from strips_2d(pixels, self.levels, centred)
 
     def unpack(self, bands: Tensor) -> Tensor:
         """Undo `packets`."""
@@ -136,12 +136,12 @@ SOUND = Medium(
     channels=2,
     levels=8,
     axes=1,
-    latents=256,
-    groups=(16, 64, 256),
+    latents=384,
+    groups=(8, 24, 64, 160, 384),
     plain=0,
     coarsest=8,
     neighbours=2,
-    hidden=(32, 48, 64),
+    hidden=(48, 64, 96, 96, 128),
     predicted=False,
     width=256,
     blocks=3,

@@ -7,10 +7,11 @@ of JPEG 2000 (Cohen, Daubechies, Feauveau, "Biorthogonal bases of compactly supp
 1992), of gain sqrt(2): nearly orthonormal.
 
 Up to `FUSED` levels are one linear map. It is banded, so blocks of an axis are multiplied by small
-dense matrices: on a processor that is several times faster than level after level.
+dense matrices: on a processor that is several times faster than level after level. All blocks but
+the outer ones have the same matrix, and are multiplied by it in one call.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 import torch
@@ -57,17 +58,31 @@ def packets_2d(x: Tensor, levels: int) -> Tensor:
     return torch.cat(list(strips_2d(x, levels)), 2)
 
 
-def strips_2d(x: Tensor, levels: int) -> Iterator[Tensor]:
-    """The same in strips of some rows from the top: what is done with one stays in the cache."""
-    (batch, channels, _, width), side = x.shape, 1 << levels
-    # Pixels mostly lie channels last in memory: only what is in the cache is turned round.
-    flat = x.permute(0, 2, 3, 1).flatten(2)
-    for source, matrix in _blocks(x, -2, levels, inverse=False):
-        strip = torch.bmm(matrix.expand(batch, -1, -1), flat[:, source])
-        planes = strip.reshape(batch, -1, width, channels).permute(0, 3, 1, 2).contiguous()
-        rows = _along(planes, levels, inverse=False)
-        blocks = rows.reshape(batch, channels, -1, side, width // side, side)
-        yield blocks.permute(0, 2, 4, 1, 3, 5).flatten(3).permute(0, 3, 1, 2)
+def strips_2d(
+    x: Tensor, levels: int, read: Callable[[Tensor], Tensor] = Tensor.contiguous
+) -> Iterator[Tensor]:
+    """The same in strips of some rows from the top: what is done with one stays in the cache.
+
+    `read` makes numbers of some rows of `x`, which may be pixels.
+    """
+    for start, count, matrix in _runs(x, -2, levels, inverse=False):
+        for place in range(start, start + count * BLOCK, BLOCK):
+            rows = read(x[:, :, place : place + matrix.shape[1]])
+            yield _bands_of(torch.matmul(matrix, rows), levels)
+
+
+def _bands_of(strip: Tensor, levels: int) -> Tensor:
+    """Rows that are vertical bands [B, C, H, W] -> bands as `packets_2d` has them."""
+    (batch, channels, height, width), side = strip.shape, 1 << levels
+    bands = strip.new_empty(batch, height // side, width // side, channels, side, side)
+    done = 0
+    for part in _products(strip, levels, inverse=False):
+        blocks = part.reshape(len(part), batch, channels, height // side, side, -1, side)
+        stop = done + len(part) * blocks.shape[5]
+        place = bands[:, :, done:stop].view(batch, height // side, len(part), -1, *bands.shape[3:])
+        place.copy_(blocks.permute(1, 3, 0, 5, 2, 4, 6))
+        done = stop
+    return bands.flatten(3).permute(0, 3, 1, 2)
 
 
 def inverse_2d(bands: Tensor, levels: int) -> Tensor:
@@ -77,8 +92,9 @@ def inverse_2d(bands: Tensor, levels: int) -> Tensor:
     rows = blocks.permute(0, 3, 1, 4, 2, 5).reshape(batch, -1, height * side, width * side)
     samples = _along(rows, levels, inverse=True).flatten(0, 1)
     parts = [
-        torch.bmm(matrix.expand(len(samples), -1, -1), samples[:, source])
-        for source, matrix in _blocks(samples, -2, levels, inverse=True)
+        torch.matmul(matrix, samples[:, place : place + matrix.shape[1]])
+        for start, count, matrix in _runs(samples, -2, levels, inverse=True)
+        for place in range(start, start + count * BLOCK, BLOCK)
     ]
     return torch.cat(parts, 1).reshape(rows.shape)
 
@@ -114,25 +130,38 @@ def _turned(bands: Tensor, done: int) -> Tensor:
 
 def _along(x: Tensor, levels: int, *, inverse: bool) -> Tensor:
     """The map over the last axis: 2^levels bands side by side in place of as many samples."""
-    flat = x.reshape(-1, x.shape[-1])
-    parts = [flat[:, source] @ matrix.T for source, matrix in _blocks(x, -1, levels, inverse)]
+    parts = [part.transpose(0, 1).flatten(1) for part in _products(x, levels, inverse=inverse)]
     return torch.cat(parts, 1).reshape(x.shape)
 
 
-def _blocks(x: Tensor, axis: int, levels: int, inverse: bool) -> list[tuple[slice, Tensor]]:
-    """Which samples of an axis make each block of the map, and how: matrices [made, source]."""
+def _products(x: Tensor, levels: int, *, inverse: bool) -> Iterator[Tensor]:
+    """The same in parts [blocks, ., made]; all that was before the last axis is one."""
+    flat = x.reshape(-1, x.shape[-1])
+    for start, count, matrix in _runs(x, -1, levels, inverse=inverse):
+        width = matrix.shape[1]
+        windows = flat[:, start : start + (count - 1) * BLOCK + width].unfold(1, width, BLOCK)
+        yield torch.matmul(windows.transpose(0, 1), matrix.T)
+
+
+def _runs(x: Tensor, axis: int, levels: int, *, inverse: bool) -> list[tuple[int, int, Tensor]]:
+    """The map over an axis as runs of blocks that have the same matrix [made, source].
+
+    Of each run the place of the first source, and how many blocks it has; the next source starts
+    `BLOCK` after it.
+    """
     size, margin = x.shape[axis], 4 << levels
     short = size if size < 4 * BLOCK else 3 * BLOCK + size % BLOCK
-    whole = _matrix(short, levels, inverse, x.dtype, x.device)
+    dtype = x.dtype if x.is_floating_point() else torch.float32
+    whole = _matrix(short, levels, inverse, dtype, x.device)
     if size == short:
-        return [(slice(0, size), whole)]
+        return [(0, 1, whole)]
     end = size - (short - 2 * BLOCK)
-    first = (slice(0, BLOCK + margin), whole[:BLOCK, : BLOCK + margin])
     middle = whole[BLOCK : 2 * BLOCK, BLOCK - margin : 2 * BLOCK + margin]
-    last = (slice(end - margin, size), whole[2 * BLOCK :, 2 * BLOCK - margin :])
-    starts = range(BLOCK, end, BLOCK)
-    inner = [(slice(at - margin, at + BLOCK + margin), middle) for at in starts]
-    return [first, *inner, last]
+    return [
+        (0, 1, whole[:BLOCK, : BLOCK + margin]),
+        (BLOCK - margin, end // BLOCK - 1, middle),
+        (end - margin, 1, whole[2 * BLOCK :, 2 * BLOCK - margin :]),
+    ]
 
 
 @lru_cache(maxsize=64)

@@ -40,7 +40,7 @@ class RecipeEntry:
     """A recipe by name: where its class is, what a crop is, its settings unless told otherwise.
 
     Crops are multiples of `crop_unit` and no smaller than `smallest_crop`. `restores`: training can
-    start from a weights file.
+    start from a weights file. `decoder`: the class that trains the decoder of such a file alone.
     """
 
     target: str
@@ -49,11 +49,18 @@ class RecipeEntry:
     smallest_crop: int
     settings: Settings
     restores: bool = False
+    decoder: str | None = None
 
 
 RECIPES = {
     "hyperprior": RecipeEntry(
-        "ncodec.training.hyperprior:HyperpriorRecipe", "pixels a side", 64, 64, Settings(), True
+        "ncodec.training.hyperprior:HyperpriorRecipe",
+        "pixels a side",
+        64,
+        64,
+        Settings(),
+        True,
+        "ncodec.training.decoder_only:HyperpriorDecoder",
     ),
     "grvq": RecipeEntry(
         "ncodec.training.grvq:GrvqRecipe",
@@ -75,6 +82,7 @@ RECIPES = {
         32,
         64,
         Settings(steps=60_000, anneal_steps=20_000, batch=4, crop=192, compile=False),
+        decoder="ncodec.training.decoder_only:WallocDecoder",
     ),
     "walloc audio": RecipeEntry(
         "ncodec.training.walloc:SoundRecipe",

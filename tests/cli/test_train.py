@@ -37,6 +37,8 @@ def test_a_run_trains_and_goes_on(
         (("train", "hyperprior", "--data", "gone", "--out", "run"), 3, "no such folder"),
         (("train", "hyperprior", "--data", "data/a.png", "--out", "run"), 3, "is not a folder"),
         (("train", "hyperprior", "--data", "data", "--out", "data/a.png"), 2, "is a file"),
+        (("train", "hyperprior", "--data", "data", "--out", "r", "--decoder-only"), 2, "--start"),
+        (("train", "grvq", "--data", "data", "--out", "r", "--decoder-only"), 2, "leave out"),
         (("train", "hyperprior", "--data", "data", "--out", "r", "--crop", 100), 2, "crop 100"),
         (("train", "hyperprior", "--data", "data", "--out", "r", "--steps", 0), 2, "steps"),
         (("train", "hyperprior", "--data", "data", "--out", "r", *TINY), 3, "no picture of"),

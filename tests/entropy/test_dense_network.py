@@ -42,7 +42,8 @@ def by_integers(net: DenseNetwork, inputs: NDArray[np.int64], knot: int) -> NDAr
 def run(net: DenseNetwork, inputs: NDArray[np.int64], knot: int) -> NDArray[np.int64]:
     parts = np.split(inputs.astype(np.float32), [30], axis=1)
     biases = [layer.bias[knot].astype(np.int64) for layer in (net.first, net.second)]
-    return net([torch.from_numpy(part) for part in parts], biases).numpy().astype(np.int64)
+    found = net.at(biases)([torch.from_numpy(part) for part in parts])
+    return found.numpy().astype(np.int64)
 
 
 @pytest.mark.parametrize("seed", range(5))

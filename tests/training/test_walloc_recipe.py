@@ -133,7 +133,7 @@ def test_exact_indexes_are_close_to_the_float_scales(small: pytest.MonkeyPatch, 
     path = tmp_path / "weights.safetensors"
     export_walloc.export(model, pictures, path)
     coder = LatentCoder(model, read_weights(path), CPU)
-    symbols = torch.randint(-3, 4, (144, 64)).float()
+    symbols = torch.randint(-3, 4, (144, 64), dtype=torch.int32)
     rate, knot = torch.tensor([3 / (KNOTS - 1)]), 3 * KNOT_STEPS
     coder.scales._channels = np.full(KNOTS, 64, np.int32)
     exact, floats = coder.scales.level(symbols), torch.log2(1 + symbols.abs())
