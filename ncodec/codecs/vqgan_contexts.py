@@ -14,7 +14,7 @@ from torch import Tensor
 from ncodec.codecs.rate_steps import interpolate
 from ncodec.codecs.weights import Arrays, array
 from ncodec.entropy.dense import MAX_SUM
-from ncodec.entropy.dense_network import DenseNetwork
+from ncodec.entropy.dense_network import DenseFunction, DenseNetwork
 from ncodec.errors import ModelMismatchError
 from ncodec.models.pyramid import NEIGHBOURS, Pass, Pyramid, kinds, pyramid
 from ncodec.models.word_tree import MISSING_NODE, NODES, STEPS, STEPS_AN_OCTAVE, WORDS, WordTree
@@ -83,10 +83,7 @@ class Codebook:
         self._vectors = torch.from_numpy(model.vectors[self.nodes].astype(np.float32))
         self._order = np.argsort(self.coarse, kind="stable")
         self._starts = np.searchsorted(self.coarse[self._order], np.arange(self.size))
-        self._biases = [
-            [interpolate(layer.bias, step, STEPS_AN_OCTAVE) for layer in (net.first, net.second)]
-            for net in model.networks
-        ]
+        self._networks = [_at(network, step) for network in model.networks]
         self._start = self._merged(model.start[None])
 
     def weights(self, part: Pass, words: Tensor) -> Weights:
@@ -97,7 +94,7 @@ class Codebook:
         if part.around is None:
             return np.repeat(self._start, part.stop - part.start, axis=0)
         around = self._vectors[words[part.around]].flatten(1)
-        outputs = self.model.networks[part.kind - 1]([around], self._biases[part.kind - 1])
+        outputs = self._networks[part.kind - 1]([around])
         below = outputs.amax(1, keepdim=True) - outputs
         return self._merged(self.model.powers[below.numpy().astype(np.intp)])
 
@@ -107,6 +104,12 @@ class Codebook:
             return weights
         merged: Weights = np.add.reduceat(weights[:, self._order], self._starts, 1, np.int32)
         return merged
+
+
+def _at(network: DenseNetwork, step: int) -> DenseFunction:
+    """What a network is at a rate step."""
+    layers = (network.first, network.second)
+    return network.at([interpolate(layer.bias, step, STEPS_AN_OCTAVE) for layer in layers])
 
 
 def grid_of(rows: int, width: int) -> Pyramid:
