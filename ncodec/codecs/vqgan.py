@@ -21,10 +21,11 @@ from ncodec.codecs.vqgan_words import Map
 from ncodec.codecs.weights import load_module, read_verified
 from ncodec.container import Reader
 from ncodec.errors import BitstreamError
-from ncodec.models.blocks import lay_out, narrow, narrow_weights
+from ncodec.models.blocks import centred, lay_out, narrow, narrow_weights
 from ncodec.models.vqgan import STRIDE, Vqgan
 
 CPU = torch.device("cpu")
+GREY = 128
 
 
 class VqganCodec(WordTiles):
@@ -47,9 +48,9 @@ class VqganCodec(WordTiles):
         narrow_weights(self.model.decoder, self.device)
         self.guesser = Guesser(self.model.predictor, self.device)
 
-    def analysis(self, planes: Tensor) -> Tensor:
+    def analysis(self, pixels: Tensor) -> Tensor:
         """See `TiledPictureCodec.analysis`."""
-        encoder = self.model.encoder
+        encoder, planes = self.model.encoder, centred(pixels)
         return torch.cat([encoder(planes), encoder.weight(planes)], 1)
 
     def synthesis(self, latent: Tensor, rate: Tensor) -> Tensor:
@@ -87,7 +88,8 @@ class VqganCodec(WordTiles):
     def empty(self, area: Box, rate: int) -> Tensor:
         """The words of a grey picture."""
         book = self.contexts.codebook(Rate.of(rate).step)
-        grey = self.analysis(torch.zeros(1, 3, STRIDE, STRIDE, device=self.device))
+        block = torch.full((1, 3, STRIDE, STRIDE), GREY, dtype=torch.uint8, device=self.device)
+        grey = self.analysis(block)
         node = int(book.nodes[int(self._distances(grey, book).argmin())])
         kinds = torch.tensor([node, LOST])[None, :, None, None]
         return kinds.repeat(1, 1, area.height, area.width)
