@@ -11,11 +11,10 @@ from ncodec.codecs.grvq_counts import Counts
 from ncodec.codecs.grvq_frames import Frames, nominal_count
 from ncodec.codecs.grvq_indices import Codes, IndexCoder
 from ncodec.codecs.grvq_layout import CHUNK_FRAMES, Plan, Timing
+from ncodec.codecs.registry import BUILT_IN
 from ncodec.codecs.sound_rate import ROUNDING, Fit, fit_below
 from ncodec.container import AudioHeader, ChunkKind, Header, pack
 
-NUMBER = 2
-"""Of the codec, in files."""
 PRICES = 1000
 """Prices of a bit that are tried, the dearest first: at the ends all frames are alike."""
 OCTAVE = 24
@@ -49,7 +48,7 @@ class Writer:
         """The whole file."""
         timing = self.timing
         media = AudioHeader(timing.samples, timing.sample_rate, self.channels, plan.number)
-        header = Header(NUMBER, self.model_id, media)
+        header = Header(BUILT_IN["grvq"].number, self.model_id, media)
         return pack(header, [(ChunkKind.LATENTS, payload) for payload in payloads])
 
 

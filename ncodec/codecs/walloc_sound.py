@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ncodec.codecs.base import Encoded, Progress, Span, Target
 from ncodec.codecs.rate_steps import QUALITY_STEPS, RATE_STEPS
+from ncodec.codecs.registry import BUILT_IN
 from ncodec.codecs.sound_decoding import SecondsCodec
 from ncodec.codecs.sound_rate import ROUNDING, Fit, fit_below
 from ncodec.codecs.walloc import load_model
@@ -20,8 +21,6 @@ from ncodec.container import AudioHeader, ChunkKind, Header, Reader, pack
 from ncodec.media import SoundBlocks
 from ncodec.models.walloc import SOUND
 
-NUMBER = 3
-"""Of the codec, in files."""
 PILOTS = 48
 """Chunks of a long sound that are looked at to see what a rate step costs."""
 HEAD, OVERHEAD = 20, 4
@@ -97,7 +96,7 @@ class _EncodeJob:
                 self.progress(len(payloads), self.timing.chunks)
         sound = self.sound
         media = AudioHeader(sound.samples, sound.sample_rate, sound.channels, plan.number)
-        header = Header(NUMBER, self.codec.model_id, media)
+        header = Header(BUILT_IN["walloc"].number, self.codec.model_id, media)
         return pack(header, [(ChunkKind.LATENTS, payload) for payload in payloads])
 
     def fit(self, target: Target) -> Fit:

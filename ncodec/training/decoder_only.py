@@ -6,7 +6,7 @@ codec encodes; only what makes pixels of dequantised latents goes on learning. T
 the same: files that were written before are decoded better too.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,7 @@ from ncodec.models.blocks import lay_out
 from ncodec.models.hyperprior import Hyperprior
 from ncodec.models.rates import rate_lambda
 from ncodec.models.walloc import PICTURE, Walloc
-from ncodec.training.card import write_card
-from ncodec.training.loop import LOG, Recipe, Settings, StepResult, strata
+from ncodec.training.loop import Recipe, Settings, StepResult, strata
 
 PREFIX = "model/synthesis."
 LINEAR, LINEAR_FACTOR = "linear.", 0.02
@@ -49,7 +48,6 @@ TOWARDS_HIGH = 0.8
 class DecoderRecipe(Recipe):
     """Minimises the squared error of decoded pixels at all rates."""
 
-    name: str
     meaning: tuple[str, ...]
     codec: type[Any]
 
@@ -104,21 +102,16 @@ class DecoderRecipe(Recipe):
                 payload, _ = coder.encode(y, step)
                 yield coder.decode(payload, y.shape[2], y.shape[3], step).clone()
 
-    def export(
-        self,
-        folder: Path,
-        settings: Settings,
-        average: dict[str, Tensor],
-        counters: dict[str, Any],
-    ) -> None:
-        """Write the weights file that was started from with the synthesis as it is now."""
-        synthesis = pack_module({k: v.cpu() for k, v in average.items()}, PREFIX)
+    def write(
+        self, average: dict[str, Tensor], path: Path, settings: Settings
+    ) -> Mapping[str, str]:
+        """The weights file that was started from, with the synthesis as it is now."""
+        synthesis = pack_module(average, PREFIX)
         arrays = {**self.arrays, **synthesis}
         metadata = {"model_id": model_id(arrays, self.meaning), "synthesis": digest(synthesis)}
         blob = save(arrays, metadata)
-        path, card = folder / f"{self.name}.safetensors", folder / f"{self.name}.md"
         write_atomic(path, lambda file: file.write(blob), overwrite=True)
-        write_card(card, self.name, self.folder, settings, counters, metadata, folder / LOG)
+        return metadata
 
 
 class HyperpriorDecoder(DecoderRecipe):

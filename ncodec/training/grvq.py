@@ -1,6 +1,6 @@
 """The recipe of the `grvq` codec: sounds at 16 kHz, all rates in one model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,8 @@ from ncodec.datasets.sounds import SoundCrops
 from ncodec.models.grvq import CODEBOOKS, DELAY, SAMPLE_RATE, Grvq
 from ncodec.models.quantiser import Quantised
 from ncodec.training.audio_losses import envelope_loss, loudness_loss, mel_loss, spectrum_loss
-from ncodec.training.card import write_card
 from ncodec.training.export_grvq import export
-from ncodec.training.loop import LOG, Recipe, Settings, StepResult
+from ncodec.training.loop import Recipe, Settings, StepResult
 from ncodec.training.spectral_fit import start_linear
 
 PLAIN_STEPS = 500
@@ -42,6 +41,8 @@ WEIGHTS = {
 
 class GrvqRecipe(Recipe):
     """Minimises distances of spectra, envelopes and loudness at all rates at once."""
+
+    name = "grvq"
 
     def __init__(self, folder: Path, settings: Settings, device: torch.device) -> None:
         torch.manual_seed(settings.seed)
@@ -129,20 +130,13 @@ class GrvqRecipe(Recipe):
         each = {f"perplexity/{k}": value for k, value in enumerate(perplexity.tolist())}
         return {"codes": perplexity.mean().item(), **each}
 
-    def export(
-        self,
-        folder: Path,
-        settings: Settings,
-        average: dict[str, Tensor],
-        counters: dict[str, Any],
-    ) -> None:
-        """Write `grvq.safetensors` and its card, from the averaged weights."""
+    def write(
+        self, average: dict[str, Tensor], path: Path, settings: Settings
+    ) -> Mapping[str, str]:
+        """See `Recipe.write`."""
         model = Grvq()
-        model.load_state_dict({k: v.cpu() for k, v in average.items()})
-        weights = export(model.requires_grad_(False), self.data, folder / "grvq.safetensors")
-        write_card(
-            folder / "grvq.md", "grvq", self.folder, settings, counters, weights, folder / LOG
-        )
+        model.load_state_dict(average)
+        return export(model.requires_grad_(False), self.data, path)
 
 
 def plain_steps(settings: Settings) -> int:

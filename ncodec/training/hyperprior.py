@@ -1,5 +1,6 @@
 """The recipe of the `hyperprior` codec: one variable-rate model for mean squared error."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,9 @@ from ncodec.datasets.pictures import PictureCrops
 from ncodec.models.blocks import lay_out
 from ncodec.models.hyperprior import Hyperprior
 from ncodec.models.rates import KNOTS, rate_lambda
-from ncodec.training.card import write_card
 from ncodec.training.export_hyperprior import export
 from ncodec.training.linear_fit import fit_lapped_basis
-from ncodec.training.loop import LOG, Recipe, Settings, StepResult, strata
+from ncodec.training.loop import Recipe, Settings, StepResult, strata
 from ncodec.training.restore_hyperprior import restore
 
 # At this lambda a quantiser step of 1 is right for the linear transform times START_SCALE.
@@ -26,6 +26,8 @@ LINEAR_FACTOR = 0.02
 
 class HyperpriorRecipe(Recipe):
     """Minimises lambda 255^2 MSE + bits a pixel, lambda drawn anew for each crop."""
+
+    name = "hyperprior"
 
     def __init__(self, folder: Path, settings: Settings, device: torch.device) -> None:
         torch.manual_seed(settings.seed)
@@ -61,21 +63,13 @@ class HyperpriorRecipe(Recipe):
         figures = _figures(mse, bpp, out.hyper_bits / area, rate)
         return StepResult(loss.mean(), figures)
 
-    def export(
-        self,
-        folder: Path,
-        settings: Settings,
-        average: dict[str, Tensor],
-        counters: dict[str, Any],
-    ) -> None:
-        """Write `hyperprior.safetensors` and its card, from the averaged weights."""
+    def write(
+        self, average: dict[str, Tensor], path: Path, settings: Settings
+    ) -> Mapping[str, str]:
+        """See `Recipe.write`."""
         model = Hyperprior()
-        model.load_state_dict({k: v.cpu() for k, v in average.items()})
-        weights = export(model.requires_grad_(False), self.data, folder / "hyperprior.safetensors")
-        log = folder / LOG
-        write_card(
-            folder / "hyperprior.md", "hyperprior", self.folder, settings, counters, weights, log
-        )
+        model.load_state_dict(average)
+        return export(model.requires_grad_(False), self.data, path)
 
 
 def _figures(mse: Tensor, bpp: Tensor, hyper: Tensor, rate: Tensor) -> dict[str, float]:

@@ -4,7 +4,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ncodec.models.blocks import matrix_tiles
+from ncodec.training.card import write_card
 from ncodec.training.checkpoint import load_checkpoint, read_counters, save_checkpoint
 from ncodec.training.settings import Settings
 
@@ -34,8 +35,15 @@ class StepResult:
 
 
 class Recipe:
-    """What a model adds to the loop: its network, its parameters' groups, its step."""
+    """What a model adds to the loop: its network, its parameters' groups, its step.
 
+    Attributes:
+        name: of the weights file.
+        folder: where the training data lie.
+    """
+
+    name: str
+    folder: Path
     model: nn.Module
 
     def parameter_groups(self) -> list[dict[str, Any]]:
@@ -55,12 +63,22 @@ class Recipe:
 
     def export(
         self,
-        folder: Path,
+        run: Path,
         settings: Settings,
         average: dict[str, Tensor],
         counters: dict[str, Any],
     ) -> None:
         """Write a finished run's weights file and model card into its folder."""
+        path = run / f"{self.name}.safetensors"
+        weights = self.write({k: v.cpu() for k, v in average.items()}, path, settings)
+        card = path.with_suffix(".md")
+        write_card(card, self.name, self.folder, settings, counters, weights, run / LOG)
+
+    def write(
+        self, average: dict[str, Tensor], path: Path, settings: Settings
+    ) -> Mapping[str, str]:
+        """Write the weights file of averaged weights; returns its metadata."""
+        raise TypeError(f"{type(self).__name__} writes no weights")
 
 
 def precision_context(precision: str, device: torch.device) -> torch.autocast:

@@ -4,9 +4,8 @@ All rates are learned at once: each crop has a codebook of its own size. Beside 
 the networks that tell how likely words are, and the predictor of lost ones.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,9 +19,8 @@ from ncodec.models.blocks import lay_out
 from ncodec.models.vqgan import COMPONENTS, HALO_BLOCKS, STRIDE, Vqgan
 from ncodec.models.word_tree import MISSING_NODE, STEPS
 from ncodec.training import vqgan_words
-from ncodec.training.card import write_card
 from ncodec.training.export_vqgan import export
-from ncodec.training.loop import LOG, Recipe, Settings, StepResult, strata
+from ncodec.training.loop import Recipe, Settings, StepResult, strata
 from ncodec.training.vqgan_contexts import (
     Books,
     Contexts,
@@ -64,6 +62,8 @@ class Trained(nn.Module):
 
 class VqganRecipe(Recipe):
     """Minimises distances of pixels, structure and features, and code lengths of words."""
+
+    name = "vqgan"
 
     def __init__(self, folder: Path, settings: Settings, device: torch.device) -> None:
         torch.manual_seed(settings.seed)
@@ -221,21 +221,18 @@ class VqganRecipe(Recipe):
         """What the network of features makes of pixels minus 0.5."""
         return list(self.features.stages((2 * planes).contiguous(memory_format=CHANNELS_LAST)))
 
-    def export(
-        self,
-        folder: Path,
-        settings: Settings,
-        average: dict[str, Tensor],
-        counters: dict[str, Any],
-    ) -> None:
-        """Write the weights file and its card, from the averaged weights."""
+    def write(
+        self, average: dict[str, Tensor], path: Path, settings: Settings
+    ) -> Mapping[str, str]:
+        """See `Recipe.write`."""
         model = Trained()
-        model.load_state_dict({k: v.cpu() for k, v in average.items()})
+        model.load_state_dict(average)
         random = np.random.default_rng((settings.seed, 1))
-        draw: Callable[[int, int], Tensor] = lambda n, size: self.data.batch(n, size, random)  # noqa: E731
-        weights = export(model.requires_grad_(False).eval(), draw, folder / "vqgan.safetensors")
-        card = folder / "vqgan.md"
-        write_card(card, "vqgan", self.folder, settings, counters, weights, folder / LOG)
+        return export(
+            model.requires_grad_(False).eval(),
+            lambda count, size: self.data.batch(count, size, random),
+            path,
+        )
 
 
 def lost_words(shape: torch.Size, random: np.random.Generator) -> Tensor:

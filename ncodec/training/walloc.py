@@ -1,5 +1,6 @@
 """The recipes of the `walloc` codec: one variable-rate model a medium, for mean squared error."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,7 @@ from ncodec.models.blocks import lay_out
 from ncodec.models.rates import rate_lambda
 from ncodec.models.walloc import LEVEL, PICTURE, SAMPLE_RATE, SOUND, Medium, Walloc
 from ncodec.training import export_walloc, start_walloc
-from ncodec.training.card import write_card
-from ncodec.training.loop import LOG, Recipe, Settings, StepResult, strata
+from ncodec.training.loop import Recipe, Settings, StepResult, strata
 
 START_BATCHES, START_BATCH = 100, 4
 START_CROP = 256
@@ -78,28 +78,19 @@ class WallocRecipe(Recipe):
         loss = (multiplier * errors + cost) / multiplier.sqrt()
         return StepResult(loss.mean(), _figures(errors, cost, rate))
 
-    def export(
-        self,
-        folder: Path,
-        settings: Settings,
-        average: dict[str, Tensor],
-        counters: dict[str, Any],
-    ) -> None:
-        """Write the weights file and its card, from the averaged weights."""
+    def write(
+        self, average: dict[str, Tensor], path: Path, settings: Settings
+    ) -> Mapping[str, str]:
+        """See `Recipe.write`."""
         model = Walloc(self.medium)
-        model.load_state_dict({k: v.cpu() for k, v in average.items()})
-        name = f"walloc_{self.medium.name}"
-        weights = export_walloc.export(
-            model.requires_grad_(False), self.draw, folder / f"{name}.safetensors"
-        )
-        card = folder / f"{name}.md"
-        write_card(card, name, self.folder, settings, counters, weights, folder / LOG)
+        model.load_state_dict(average)
+        return export_walloc.export(model.requires_grad_(False), self.draw, path)
 
 
 class PictureRecipe(WallocRecipe):
     """Pictures: mean squared error of pixels against bits a pixel."""
 
-    medium = PICTURE
+    name, medium = "walloc_image", PICTURE
 
     def load(self, folder: Path, settings: Settings) -> None:
         """Read all pictures of a folder."""
@@ -118,7 +109,7 @@ class PictureRecipe(WallocRecipe):
 class SoundRecipe(WallocRecipe):
     """Stereo: mean squared error of weighted bands against bits a sample of both channels."""
 
-    medium = SOUND
+    name, medium = "walloc_audio", SOUND
 
     def load(self, folder: Path, settings: Settings) -> None:
         """Read all sounds of a folder, music most of all."""
