@@ -46,7 +46,7 @@ class VqganCodec(WordTiles):
         self.model.to(self.device).eval().requires_grad_(False)
         lay_out(self.model, torch.channels_last)
         narrow_weights(self.model.decoder, self.device)
-        self.guesser = Guesser(self.model.predictor, self.device)
+        self.guesser = Guesser(self.model, self.device)
 
     def analysis(self, pixels: Tensor) -> Tensor:
         """See `TiledPictureCodec.analysis`."""

@@ -115,3 +115,18 @@ def _at(network: DenseNetwork, step: int) -> DenseFunction:
 def grid_of(rows: int, width: int) -> Pyramid:
     """The order in which a map of words [rows, width] is coded."""
     return pyramid(rows, width, COARSEST, CPU)
+
+
+def is_last(part: Pass) -> bool:
+    """Whether no context sees the words of a pass."""
+    return part.kind == KINDS - 1
+
+
+def last_pass(rows: int, width: int) -> Tensor:
+    """Which words of a map no context sees, bool [rows, width]: about every other one."""
+    grid = grid_of(rows, width)
+    found = torch.zeros(rows * width, dtype=torch.bool)
+    for part in grid.passes:
+        if is_last(part):
+            found[grid.order[part.start : part.stop]] = True
+    return found.reshape(rows, width)

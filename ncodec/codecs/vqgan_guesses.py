@@ -7,62 +7,86 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn import Module
 
-from ncodec.codecs.vqgan_contexts import Codebook
+from ncodec.codecs.vqgan_contexts import Codebook, last_pass
+from ncodec.codecs.vqgan_rate import MAX_DROP
+from ncodec.codecs.vqgan_tiles import CHUNKS
 from ncodec.codecs.vqgan_words import Map
+from ncodec.models.vqgan import Vqgan
 
-ROUNDS = 2
+ROUNDS = 3
 """Times that the words to leave out are chosen, some more each time, with the others gone."""
-PHASES = ((0, 0), (1, 1), (0, 1), (1, 0))
-"""Quarters of a map that are guessed at a time, from the others."""
 
 
 class Guesser:
     """Guesses words by a network that sees those around them."""
 
-    def __init__(self, predictor: Module, device: torch.device) -> None:
-        self._predictor, self._device = predictor, device
+    def __init__(self, model: Vqgan, device: torch.device) -> None:
+        """Take the network and the centroids of a model."""
+        self._predictor, self._device = model.predictor, device
+        self._centroids = model.encoder.centroids.cpu()
 
     @torch.inference_mode()
-    def guess(self, words: Map, book: Codebook) -> Map:
-        """The likeliest word everywhere; `book.size` stands in the map where none is known."""
-        nodes = torch.from_numpy(book.nodes).long()[words]
-        logits = self._predictor(nodes[None].to(self._device))[0].flatten(1).cpu()
-        shares = torch.zeros(book.size, logits.shape[1])
-        shares.index_add_(0, torch.from_numpy(book.coarse).long(), logits.softmax(0))
-        return shares.argmax(0).reshape(words.shape)
-
     def filled(self, words: Map, book: Codebook) -> Map:
-        """The map with guesses where no word is known."""
+        """The map with guesses where `book.size` stands: no word is known there.
+
+        A guess is the word that is nearest, on average, to what may be there: the likeliest alone
+        may be unlike all the others.
+        """
         missing = words == book.size
-        return torch.where(missing, self.guess(words, book), words) if missing.any() else words
+        if not missing.any():
+            return words
+        nodes = torch.from_numpy(book.nodes).long()
+        logits = self._predictor(nodes[words][None].to(self._device))[0].cpu()
+        likely = torch.zeros(book.size, int(missing.sum()))
+        likely.index_add_(0, torch.from_numpy(book.coarse).long(), logits[:, missing].softmax(0))
+        centroids = self._centroids[nodes[:-1]]
+        found = words.clone()
+        found[missing] = (torch.cdist(centroids, centroids) @ likely).argmin(0)
+        return found
 
     def dispensable(self, words: Map, gains: Tensor, book: Codebook, percent: int) -> Tensor:
         """Which words to leave out: those that are guessed well for the bits that it saves.
 
         Args:
             words: a whole map [h, w].
-            gains: what it is worth to have each word instead of the one coded, without its bits,
-                less what the one coded costs: [h, w, K].
+            gains: what it is worth to have each word instead of the one coded, in distance, and
+                with the bits of the one coded: [h, w, K].
             book: the words.
             percent: how many of all are left out.
+
+        Returns:
+            True where a word is left out, [h, w].
         """
-        gone = torch.zeros(words.shape, dtype=torch.bool)
+        allowed = self._allowed(words.shape[0], words.shape[1])
+        if percent == MAX_DROP:
+            return allowed
+        gone = torch.zeros_like(allowed)
         for turn in range(ROUNDS):
-            wanted = math.floor(words.numel() * percent / 100) * (turn + 1) // ROUNDS
-            worth = self._worth(words, gains, gone, book)
+            wanted = words.numel() * percent // 100 * (turn + 1) // ROUNDS
+            worth = self._worth(words, gains, gone, book).masked_fill_(gone | ~allowed, -math.inf)
             best = worth.flatten().argsort(stable=True, descending=True)
             gone.view(-1)[best[: wanted - int(gone.sum())]] = True
-        return gone
+        return gone & allowed
 
     def _worth(self, words: Map, gains: Tensor, gone: Tensor, book: Codebook) -> Tensor:
-        """What it is worth to leave each word out, besides those that are gone already: [h, w]."""
+        """What it is worth to leave each word out, besides those that are gone already: [h, w].
+
+        Those of each chunk that may be left out are all guessed at once.
+        """
         worth = torch.full(words.shape, -math.inf)
-        for row, column in PHASES:
+        for first in range(CHUNKS):
             hidden = gone.clone()
-            hidden[row::2, column::2] = True
-            guesses = self.guess(torch.where(hidden, book.size, words), book)
+            hidden[first::CHUNKS] |= self._allowed(*words.shape)[first::CHUNKS]
+            guesses = self.filled(torch.where(hidden, book.size, words), book)
             value = gains.gather(2, guesses[..., None])[..., 0]
-            worth[row::2, column::2] = value[row::2, column::2]
-        return worth.masked_fill_(gone, -math.inf)
+            worth[first::CHUNKS] = value[first::CHUNKS]
+        return worth
+
+    def _allowed(self, height: int, width: int) -> Tensor:
+        """Which words of a tile may be left out: those that no context sees."""
+        found = torch.zeros(height, width, dtype=torch.bool)
+        for first in range(min(CHUNKS, height)):
+            rows = found[first::CHUNKS]
+            found[first::CHUNKS] = last_pass(len(rows), width)
+        return found

@@ -10,8 +10,8 @@ from ncodec.codecs.registry import RateFacts
 from ncodec.container import ImageHeader
 from ncodec.models.word_tree import STEPS
 
-MAX_DROP = 90
-"""Most percent of words that a file may leave out."""
+MAX_DROP = 50
+"""Most percent of words that a file may leave out: then it is all that may be."""
 RATES = STEPS * (MAX_DROP + 1)
 
 

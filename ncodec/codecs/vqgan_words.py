@@ -1,22 +1,25 @@
 """Words of a picture to payloads and back, for the codec `vqgan`. Integers from end to end.
 
 A payload holds a map of words, pass after pass. Each word is coded under the distribution that
-`Codebook.weights` gives for it. Where a file leaves words out, flags before each pass say which.
+`Codebook.weights` gives for it. Where a file leaves words out, they are of the last pass, which no
+context sees, and flags before it say which.
 """
+
+from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ncodec.codecs.vqgan_contexts import ContextModel, grid_of
-from ncodec.codecs.vqgan_rate import Rate
+from ncodec.codecs.vqgan_contexts import Codebook, ContextModel, grid_of, is_last
+from ncodec.codecs.vqgan_rate import MAX_DROP, Rate
 from ncodec.entropy.dense import DenseDecoder, DenseEncoder, code_lengths
 from ncodec.errors import EntropyDesyncError
-from ncodec.models.pyramid import NEIGHBOURS, Pass
 
-PRIOR = 4
-"""How many words' flags what the header says of all of them is worth."""
+PRIOR = 8
+"""How many flags what the header says of all of them is worth."""
 
 Map = Tensor
 """int64 [rows, width]: words; the codebook's size where one was left out."""
@@ -57,36 +60,36 @@ class WordCoder:
 
     def encode(self, words: Map, rate: Rate) -> bytes:
         """The payload of a map."""
-        book, encoder = self.contexts.codebook(rate.step), DenseEncoder()
-        grid = grid_of(*words.shape)
-        ordered, flags = words.flatten()[grid.order], Flags(rate, book.size)
+        book, grid, encoder = self._book(rate), grid_of(*words.shape), DenseEncoder()
+        ordered = words.flatten()[grid.order]
         for part in grid.passes:
-            here = ordered[part.start : part.stop]
-            there = here.numpy() < book.size
-            if rate.left_out:
-                encoder.encode((~there).astype(np.int32), flags.weights(part, ordered))
-                flags.add(part, ordered)
-            weights = book.weights(part, ordered)[there]
-            encoder.encode(here.numpy()[there].astype(np.int32), weights)
+            here = ordered[part.start : part.stop].numpy().astype(np.int32)
+            there = here < book.size
+            if is_last(part):
+                for row in Flags(rate, grid.order[part.start : part.stop], words.shape):
+                    encoder.encode((~there[row.place]).astype(np.int32), row.weights)
+                    row.set(~there[row.place])
+            encoder.encode(here[there], book.weights(part, ordered)[there])
         return encoder.finish()
 
     def decode(self, payload: bytes, shape: tuple[int, int], rate: Rate) -> Map:
         """Undo `encode`. Raises `CorruptFileError` and `EntropyDesyncError`."""
-        book, decoder = self.contexts.codebook(rate.step), DenseDecoder(payload)
-        grid = grid_of(*shape)
-        ordered, flags = torch.full((len(grid.order),), book.size), Flags(rate, book.size)
+        book, grid, decoder = self._book(rate), grid_of(*shape), DenseDecoder(payload)
+        ordered = torch.full((len(grid.order),), book.size)
         for part in grid.passes:
-            there = np.ones(part.stop - part.start, np.bool_)
-            if rate.left_out:
-                there = decoder.decode(flags.weights(part, ordered)) == 0
-            words = decoder.decode(book.weights(part, ordered)[there])
+            there = np.full(part.stop - part.start, not (is_last(part) and rate.left_out))
+            if is_last(part):
+                for row in Flags(rate, grid.order[part.start : part.stop], shape):
+                    there[row.place] = decoder.decode(row.weights) == 0
+                    row.set(~there[row.place])
             found = np.full(len(there), book.size, np.int64)
-            found[there] = words
+            found[there] = decoder.decode(book.weights(part, ordered)[there])
             ordered[part.start : part.stop] = torch.from_numpy(found)
-            if rate.left_out:
-                flags.add(part, ordered)
         decoder.finish()
         return ordered[grid.rank].reshape(shape)
+
+    def _book(self, rate: Rate) -> Codebook:
+        return self.contexts.codebook(rate.step)
 
     def verify(self, payload: bytes, words: Map, rate: Rate) -> None:
         """Decode again what was just encoded; `EntropyDesyncError` unless it is the same."""
@@ -96,29 +99,40 @@ class WordCoder:
 
 
 class Flags:
-    """How likely words are left out, by how many of their neighbours are: counted as coding goes.
+    """Which words of the last pass are left out, row after row of the map.
 
-    Before anything is counted, `PRIOR` words are taken to be as the header says of all of them.
+    How likely that is depends on whether the two are that lie diagonally above. It is counted as
+    coding goes; before, `PRIOR` words are taken to be as the header says of all of them. Where it
+    says that nothing is left out, or all that may be, there are no flags.
     """
 
-    def __init__(self, rate: Rate, missing: int) -> None:
-        """Take the rate, and the word that stands for none."""
-        self._missing = missing
-        prior = PRIOR * np.array([100 - rate.left_out, rate.left_out], np.int32)
-        self._weights = np.tile(prior, (NEIGHBOURS + 2, 1))
+    def __init__(self, rate: Rate, places: Tensor, shape: tuple[int, ...]) -> None:
+        """Take the rate, where the words are [n], in reading order, and rows and width."""
+        self._told = 0 < rate.left_out < MAX_DROP
+        self.counts = PRIOR * np.tile([MAX_DROP - rate.left_out, rate.left_out], (3, 1))
+        self.rows, self.columns = (n.numpy() for n in (places // shape[1], places % shape[1]))
+        self.gone = np.zeros((shape[0] + 1, shape[1] + 2), np.bool_)
 
-    def weights(self, part: Pass, words: Tensor) -> NDArray[np.int32]:
-        """Weights of "there" and "left out" at the positions of a pass: [n, 2]."""
-        return self._weights[self._classes(part, words)]
+    def __iter__(self) -> "Iterator[FlagRow]":
+        """Each row, once the one above is set."""
+        if self._told:
+            starts = np.flatnonzero(np.diff(self.rows, prepend=-1))
+            for start, stop in pairwise([*starts.tolist(), len(self.rows)]):
+                yield FlagRow(self, slice(start, stop))
 
-    def add(self, part: Pass, words: Tensor) -> None:
-        """Count a pass that is known; each word counts as a hundred of what percents count."""
-        gone = (words[part.start : part.stop] == self._missing).numpy().astype(np.intp)
-        np.add.at(self._weights, (self._classes(part, words), gone), 100)
 
-    def _classes(self, part: Pass, words: Tensor) -> NDArray[np.intp]:
-        """How many neighbours are left out, or a class of its own for words without any."""
-        if part.around is None:
-            return np.full(part.stop - part.start, NEIGHBOURS + 1, np.intp)
-        gone = (words[part.around] == self._missing).sum(1)
-        return gone.numpy().astype(np.intp)
+class FlagRow:
+    """The flags of one row: `place` among those of the pass, `weights` [n, 2] of 0 and 1."""
+
+    def __init__(self, flags: Flags, place: slice) -> None:
+        self._flags, self.place = flags, place
+        row, columns = flags.rows[place.start], flags.columns[place]
+        above = flags.gone[row]
+        self._classes = above[columns].astype(np.intp) + above[columns + 2]
+        self._set = (row + 1, columns + 1)
+        self.weights = flags.counts[self._classes].astype(np.int32)
+
+    def set(self, gone: NDArray[np.bool_]) -> None:
+        """Say what the flags are; each counts for as much as percents of `MAX_DROP` do."""
+        self._flags.gone[self._set] = gone
+        np.add.at(self._flags.counts, (self._classes, gone.astype(np.intp)), MAX_DROP)

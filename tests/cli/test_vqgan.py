@@ -99,7 +99,7 @@ def test_files_are_cut_to_a_size(run: Run, picture: Picture) -> None:
 
 def test_wrong_shares_are_usage_errors(run: Run, picture: Picture) -> None:
     source = picture("a.png")
-    for codec, drop in (("vqgan", 91), ("vqgan", -1), ("hyperprior", 5), ("vqgan", 0.5)):
+    for codec, drop in (("vqgan", 51), ("vqgan", -1), ("hyperprior", 5), ("vqgan", 0.5)):
         assert run("encode", source, "-c", codec, "--drop", drop).code == 2
     assert not Path("a.ncd").exists()
 

@@ -99,7 +99,7 @@ def test_metadata_are_left_out_unless_asked_for(vqgan: Codec) -> None:
 def test_other_codecs_leave_no_words_out(vqgan: Codec, codec: Codec) -> None:
     with pytest.raises(OptionError, match="drop 5: codec hyperprior"):
         codec.encode(picture(20, 20), drop=5)
-    for drop in (-1, 91, 0.5, 10**9):
+    for drop in (-1, 51, 0.5, 10**9):
         with pytest.raises(OptionError, match="drop"):
             vqgan.encode(picture(20, 20), drop=drop)  # type: ignore[arg-type]
 

@@ -109,7 +109,7 @@ def test_regions_of_damaged_files_are_those_of_the_whole(vqgan: Codec, tiled: by
     assert far.warnings == ()
 
 
-@pytest.mark.parametrize("drop", [1, 30, 90])
+@pytest.mark.parametrize("drop", [1, 30, 50])
 def test_files_with_words_left_out_are_whole(vqgan: Codec, drop: int) -> None:
     source = picture(320, 256)
     blob = vqgan.encode(source, quality=60, drop=drop, verify=True)
@@ -122,7 +122,7 @@ def test_files_with_words_left_out_are_whole(vqgan: Codec, drop: int) -> None:
 
 def test_leaving_words_out_saves_bytes(vqgan: Codec) -> None:
     source = picture(320, 256)
-    sizes = [len(vqgan.encode(source, quality=60, drop=drop)) for drop in (0, 10, 30, 60, 90)]
+    sizes = [len(vqgan.encode(source, quality=60, drop=drop)) for drop in (0, 10, 20, 35, 50)]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[2] < 0.9 * sizes[0]
     assert len(vqgan.encode(source, size=sizes[2], drop=30)) <= sizes[2]
@@ -151,8 +151,10 @@ def test_what_is_guessed_well_is_left_out_first(
         return logits
 
     monkeypatch.setattr(engine.guesser, "_predictor", half_known)
-    image = decoded(vqgan, vqgan.encode(source, quality=100, drop=50))
-    assert concealed(image)[:, :64].mean() > 0.9
+    image = decoded(vqgan, vqgan.encode(source, quality=100, drop=25))
+    gone = concealed(image)
+    assert gone[:, :64].sum() > 0.9 * gone.sum()
+    assert gone.mean() == 0.25
 
 
 def test_no_table_depends_on_guesses(vqgan: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
