@@ -29,7 +29,7 @@ MEANING = ("prior.means.", "log_gain.", "spread")
 """Float weights that the model id covers: the others may improve and old files only gain."""
 CPU = torch.device("cpu")
 
-PIECE = 512
+PIECE = 1536
 """Positions that an encoder looks at in one go: what is known around them fits the cache."""
 
 Coded = Callable[[Tensor, int], Tensor]
@@ -69,12 +69,12 @@ class LatentCoder:
     def _encode(self, y: Tensor, grid: Pyramid, encoder: Encoder, step: int) -> "Coding":
         coding, values = Coding(self.scales, grid, step), self._values(grid, step)
         positions = y.permute(1, 2, 0).flatten(0, 1)
-        for part in grid.passes:
-            for piece in part.pieces(PIECE):
-                wanted = positions.index_select(0, grid.order[piece.start : piece.stop])
-                self._round(piece, wanted[:, : coding.channels], values, coding)
-            for symbols, rows in coding.groups(part):
-                encoder.encode(symbols.numpy(), rows.numpy(), self.tables)
+        for piece in (piece for part in grid.passes for piece in part.pieces(PIECE)):
+            wanted = positions.index_select(0, grid.order[piece.start : piece.stop])
+            self._round(piece, wanted[:, : coding.channels], values, coding)
+        # Only now, and all at once: so tables and networks don't push each other out of the cache.
+        for symbols, rows in (group for part in grid.passes for group in coding.groups(part)):
+            encoder.encode(symbols.numpy(), rows.numpy(), self.tables)
         return coding
 
     def _round(self, piece: Pass, wanted: Tensor, values: "_Values", coding: "Coding") -> None:

@@ -55,13 +55,14 @@ class DenseNetwork:
             raise ModelMismatchError(f"dense layer {first.weight.shape} into {second.weight.shape}")
         self.first, self.second, self.input_bound = first, second, input_bound
         self.inputs, self.outputs = first.weight.shape[1], len(second.shift)
-        self._weights = [
-            torch.from_numpy(np.ascontiguousarray(layer.weight.T, np.float32))
-            for layer in (first, second)
-        ]
+        # Powers of two move no digit: what is scaled here need not be shifted after the products.
         self._factors = [
             torch.from_numpy(np.float32(2.0) ** -layer.shift.astype(np.float32))
             for layer in (first, second)
+        ]
+        self._weights = [
+            torch.from_numpy(np.ascontiguousarray(layer.weight.T, np.float32)).mul_(factor)
+            for layer, factor in zip((first, second), self._factors, strict=True)
         ]
 
     def at(
@@ -74,12 +75,9 @@ class DenseNetwork:
             columns: which inputs it takes, `[.]`; the others are 0. None: all.
         """
         first = self._weights[0] if columns is None else self._weights[0][columns]
-        return DenseFunction(
-            (first, self._weights[1]),
-            (torch.from_numpy(biases[0]).float(), torch.from_numpy(biases[1]).float()),
-            self._factors,
-            (self.first.high, self.second.high),
-        )
+        pairs = zip(biases, self._factors, strict=True)
+        scaled = [torch.from_numpy(bias).float() * factor for bias, factor in pairs]
+        return DenseFunction((first, self._weights[1]), scaled, (self.first.high, self.second.high))
 
     def self_test(self, expected: bytes) -> None:
         """Raise `ModelMismatchError` if this machine computes others than the model's maker did."""
@@ -133,11 +131,13 @@ class DenseNetwork:
 
 @dataclass(frozen=True)
 class DenseFunction:
-    """A `DenseNetwork` with the biases of one rate: of both layers the weights and so on."""
+    """A `DenseNetwork` with the biases of one rate.
+
+    Of both layers weights and biases, each output's shifted, and the largest output.
+    """
 
     weights: Sequence[Tensor]
     biases: Sequence[Tensor]
-    factors: Sequence[Tensor]
     highs: Sequence[int]
 
     def __call__(self, parts: Sequence[Tensor]) -> Tensor:
@@ -147,9 +147,9 @@ class DenseFunction:
             for part in parts:
                 rows = self.weights[0][start : start + part.shape[1]]
                 sums, start = torch.addmm(sums, part, rows), start + part.shape[1]
-            hidden = sums.mul_(self.factors[0]).floor_().clamp_(0, self.highs[0])
+            hidden = sums.floor_().clamp_(0, self.highs[0])
             found = torch.addmm(self.biases[1], hidden, self.weights[1])
-        return found.mul_(self.factors[1]).floor_().clamp_(0, self.highs[1])
+        return found.floor_().clamp_(0, self.highs[1])
 
 
 def exact_products() -> AbstractContextManager[None]:

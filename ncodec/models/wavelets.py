@@ -67,8 +67,9 @@ def strips_2d(
     """
     for start, count, matrix in _runs(x, -2, levels, inverse=False):
         for place in range(start, start + count * BLOCK, BLOCK):
-            rows = read(x[:, :, place : place + matrix.shape[1]])
-            yield _bands_of(torch.matmul(matrix, rows), levels)
+            # No name keeps the rows while the next ones are read: memory in the cache serves again.
+            strip = torch.matmul(matrix, read(x[:, :, place : place + matrix.shape[1]]))
+            yield _bands_of(strip, levels)
 
 
 def _bands_of(strip: Tensor, levels: int) -> Tensor:
