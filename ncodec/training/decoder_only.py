@@ -98,7 +98,8 @@ class DecoderRecipe(Recipe):
         coder = self.encoder.latents
         with torch.autocast(self.device.type, enabled=False):
             for item, step in zip(planes, steps, strict=True):
-                y = self.encoder.analysis(item[None])
+                pixels = ((item[None] + 0.5) * 255).round().to(torch.uint8)
+                y = self.encoder.analysis(pixels.contiguous(memory_format=torch.channels_last))
                 payload, _ = coder.encode(y, step)
                 yield coder.decode(payload, y.shape[2], y.shape[3], step).clone()
 

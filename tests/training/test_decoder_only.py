@@ -36,6 +36,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", RECIPES)
+def test_training_starts_from_what_the_codec_does(name: str, folder: Path) -> None:
+    recipe: DecoderRecipe = RECIPES[name](folder, settings(name), torch.device("cpu"))
+    assert recipe.step(settings(name), np.random.default_rng(0)).figures["high_psnr"] > 30
+
+
+@pytest.mark.parametrize("name", RECIPES)
 def test_only_the_synthesis_changes(name: str, folder: Path, tmp_path: Path) -> None:
     recipe: DecoderRecipe = RECIPES[name](folder, settings(name), torch.device("cpu"))
     Trainer(recipe, tmp_path / "run", settings(name)).run()
