@@ -18,10 +18,7 @@ from ncodec.codecs.registry import BUILT_IN
 from ncodec.codecs.tile_decoding import DecodeJob, Origins, Part, Pixels
 from ncodec.codecs.tiles import Box, TileGrid, region_box
 from ncodec.container import Header, ImageHeader, Limits, Reader
-from ncodec.errors import (
-    InputError,
-    OptionError,
-)
+from ncodec.errors import InputError, OptionError
 from ncodec.media import Image
 
 TILE = 1024

@@ -4,7 +4,7 @@ What they see of a word is what it means at the rate step: a few whole numbers, 
 networks. Everything is integer from end to end.
 """
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -36,7 +36,11 @@ Weights = NDArray[np.int32]
 
 
 class ContextModel:
-    """Tables and networks of a weights file, and how its words are nested."""
+    """Tables and networks of a weights file, and how its words are nested.
+
+    Attributes:
+        codebook: the words of a rate step, made once: `codebook(step)`.
+    """
 
     def __init__(self, arrays: Arrays) -> None:
         """Take and check what a weights file has; runs the networks' self-tests."""
@@ -54,11 +58,7 @@ class ContextModel:
         ]
         for network in self.networks:
             _check(network)
-
-    @lru_cache(maxsize=STEPS)  # noqa: B019  # As many as there are rate steps.
-    def codebook(self, step: int) -> "Codebook":
-        """The words of a rate step."""
-        return Codebook(self, step)
+        self.codebook = lru_cache(maxsize=STEPS)(partial(Codebook, self))
 
 
 def _check(network: DenseNetwork) -> None:

@@ -11,7 +11,7 @@ from ncodec.codecs.tiles import Box
 from ncodec.codecs.vqgan_contexts import ContextModel
 from ncodec.codecs.vqgan_rate import RATES, Rate
 from ncodec.codecs.vqgan_words import Map, WordCoder
-from ncodec.models.vqgan import STRIDE
+from ncodec.models.vqgan import HALO_BLOCKS, STRIDE
 from ncodec.models.word_tree import STEPS
 
 MEANING = ()
@@ -26,7 +26,7 @@ class WordTiles(TiledPictureCodec):
     name = "vqgan"
     stride = STRIDE
     encoder_halo = STRIDE
-    decoder_halo = 14 * STRIDE
+    decoder_halo = HALO_BLOCKS * STRIDE
     steps = STEPS
     rates = RATES
     brief = True
