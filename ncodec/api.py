@@ -373,10 +373,11 @@ def encode(
 
     At most one of `quality` (0..100, 50 if nothing is given), `size` (bytes, a ceiling), `bpp`
     (bits a pixel), `psnr` (dB over RGB) and `kbps` (1000 bits a second, a ceiling) may be given;
-    bpp, size and kbps count the whole file. `drop` is how many percent of its words
-    codec "vqgan" leaves out for the decoder to guess. `strip` leaves EXIF and ICC out (None:
-    "vqgan" does, others keep them); `verify` decodes the symbols again. What cannot be kept is
-    said in `NcodecWarning`s. Raises `InputError`, `OptionError`, `ModelError`.
+    bpp, size and kbps count the whole file. `drop` is how many percent of its words (0..50)
+    "vqgan" leaves out for the decoder to guess; without `codec` it chooses "vqgan". `strip` leaves
+    EXIF and ICC out (None: "vqgan" does, others keep them); `verify` decodes the symbols again.
+    What cannot be kept is said in `NcodecWarning`s. Raises `InputError`, `OptionError`,
+    `ModelError`.
     """
     from ncodec.media import open_media, unkept
 
@@ -407,9 +408,8 @@ def decode(
 
     `region` (x, y, width, height) decodes only what it needs of a large picture, `span` (start,
     stop or None) in seconds of a long sound. `partial` decodes what a damaged file still holds;
-    what is gone stands in `.lost`, what was guessed
-    in `.concealed`. `limits` bounds what a file may claim. Raises
-    `BitstreamError`, `ModelError`, `OptionError`.
+    what is gone stands in `.lost`, what was guessed in `.concealed`. `limits` bounds what a file
+    may claim. Raises `BitstreamError`, `ModelError`, `OptionError`.
     """
     with open_source(source) as opened:
         reader = Reader(opened, limits, partial)

@@ -164,7 +164,7 @@ class _Decoder:
         took = time.perf_counter() - begin
         unkept = put(job.target, lambda out: save_image(image, out, kind), self.force)
         self._report(job, reader.size, image, unkept, (took, loading))
-        # What a decode warns of is alpha or metadata that it had to leave out.
+        # What a decode warns of is alpha or metadata that it had to leave out, or lost words.
         incomplete = image.lost or (self.partial and image.warnings)
         return Exit.CORRUPT if incomplete else Exit.OK
 

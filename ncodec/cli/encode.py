@@ -64,7 +64,9 @@ def encode(
     ] = None,
     drop: Annotated[
         int,
-        typer.Option("--drop", min=0, metavar="N", help="Leave 1..50 % of vqgan to guesses."),
+        typer.Option(
+            "--drop", min=0, metavar="N", help="Leave 1..50 % of vqgan's words to guesses."
+        ),
     ] = 0,
     device: options.DeviceOption = options.Device.AUTO,
     threads: options.Threads = None,

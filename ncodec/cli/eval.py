@@ -151,10 +151,10 @@ def _table(averages: Sequence["Average"]) -> Iterator[str]:
     for media, columns in _COLUMNS.items():
         rows = [average for average in averages if average.media == media]
         if rows:
-            names = "".join(f"{name:>16}" for name in columns)
+            names = "".join(f"{name:>17}" for name in columns)
             yield f"{'codec':<12}{'quality':>8}{'files':>7}{names}"
         for row in rows:
-            values = "".join(f"{_number(row.metrics[n], d):>16}" for n, d in columns.items())
+            values = "".join(f"{_number(row.metrics[n], d):>17}" for n, d in columns.items())
             yield f"{row.codec:<12}{row.quality:>8g}{row.files:>7}{values}"
 
 

@@ -134,7 +134,10 @@ class ImageCodec(MediaCodec, Protocol):
         partial: bool = False,
         progress: Progress | None = None,
     ) -> Image:
-        """Decode a file, or only a region of it; with `partial` lost tiles are named in `.lost`."""
+        """Decode a file, or only a region of it.
+
+        With `partial` lost tiles are named in `.lost`; what was guessed is true in `.concealed`.
+        """
         ...
 
 
