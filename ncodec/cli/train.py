@@ -84,7 +84,7 @@ def train(
     """
     entry = _entry(recipe, media)
     if decoder_only:
-        entry = _of_decoder(entry, recipe, start)
+        entry = _of_decoder(entry, f"{recipe} {media or ''}".strip(), start)
     given: dict[str, Any] = {
         "steps": steps,
         "anneal_steps": anneal_steps,
@@ -122,10 +122,10 @@ def _entry(recipe: str, media: str | None) -> RecipeEntry:
     return RECIPES[f"{recipe} {media}"]
 
 
-def _of_decoder(entry: RecipeEntry, recipe: str, start: Path | None) -> RecipeEntry:
+def _of_decoder(entry: RecipeEntry, name: str, start: Path | None) -> RecipeEntry:
     """The recipe that trains the decoder alone."""
     if entry.decoder is None:
-        raise OptionError(f"the decoder of {recipe} is not trained alone; leave out --decoder-only")
+        raise OptionError(f"the decoder of {name} is not trained alone; leave out --decoder-only")
     if start is None:
         raise OptionError("--decoder-only goes on from finished weights; name them with --start")
     return replace(entry, target=entry.decoder, restores=True)
