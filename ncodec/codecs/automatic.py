@@ -40,6 +40,9 @@ LADDERS = {
 """By the codec that is a medium's usual one. Of pictures the rate where what `hyperprior` makes of
 them begins to look more like them than what `vqgan` does (`benchmarks/extreme_rates.py`); of sounds
 the highest rate of `grvq`."""
+REACH = 4
+"""Above so many times that rate the codec for high rates is alone: where it fails, metadata are
+what is too large, and the other codec's picture would be a bad surprise."""
 DROPPER = "vqgan"
 """The codec that can leave words out."""
 
@@ -53,8 +56,8 @@ def choices(media: Media, target: Target, name: str | None) -> list[CodecEntry]:
     """The codecs to try in turn: `name` alone, if it is not None or "auto".
 
     Without a target in bytes it is the usual codec. Else the one for the rate, and after one for
-    high rates that for low rates, in case the target is below its range; those without weights are
-    left out. `OptionError` for a name, medium or target that does not fit.
+    high rates, unless far above, that for low rates, in case the target is below its range; those
+    without weights are left out. `OptionError` for a name, medium or target that does not fit.
     """
     from ncodec.media import medium
 
@@ -66,6 +69,8 @@ def choices(media: Media, target: Target, name: str | None) -> list[CodecEntry]:
     if named or ladder is None or rate is None:
         return [usual]
     names = [ladder.low] if rate <= ladder.rate else [ladder.high, ladder.low]
+    if rate > REACH * ladder.rate:
+        return [registry.entry_for(kind, ladder.high)]
     rows = [registry.entry_for(kind, each) for each in names if each in registry.entries()]
     return [row for row in rows if next(registry.models_of(row), None)] or [usual]
 

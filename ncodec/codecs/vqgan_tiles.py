@@ -14,8 +14,8 @@ from ncodec.codecs.vqgan_words import Map, WordCoder
 from ncodec.models.vqgan import HALO_BLOCKS, STRIDE
 from ncodec.models.word_tree import STEPS
 
-MEANING = ()
-"""Of the float weights nothing: the networks may improve, the words and their coding may not."""
+MEANING = ("encoder.centroids", "encoder.basis")
+"""Float weights that the model id covers: what words mean. The networks may improve."""
 CHUNKS = 2
 """A tile's chunks: every second row each."""
 

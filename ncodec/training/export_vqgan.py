@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 CROPS, CROP = 12, 512
 HEAD_ROOM = 1.5
-OCTAVE = 256
+OCTAVE = 64
 """Steps of a weight to a factor of two."""
 TOP = 4000
 """Where the likeliest words are among 0..4095."""
@@ -60,7 +60,7 @@ def export(model: Trained, draw: Draw, path: Path) -> dict[str, Any]:
     seen = _seen(model, draw)
     for number, network in enumerate(model.contexts.networks):
         if isinstance(network, ContextNetwork):
-            twin = _twin(network, *seen[number])
+            twin = _twin(network, model.contexts.start.softmax(0), *seen[number])
             arrays |= twin.to_arrays(f"entropy/context/{number + 1}")
     networks = {k: v for k, v in arrays.items() if k.startswith("model/")}
     metadata = {"model_id": model_id(arrays, MEANING), "networks": digest(networks)}
@@ -71,6 +71,7 @@ def export(model: Trained, draw: Draw, path: Path) -> dict[str, Any]:
 
 def _seen(model: Trained, draw: Draw) -> list[tuple[NDArray[np.float64], float]]:
     """The largest value of each hidden unit [hidden] and of all logits, of each network."""
+    share = model.contexts.start.softmax(0)
     found = [(np.full(_hidden(net), 1e-3), -np.inf) for net in model.contexts.networks]
     for number in range(CROPS):
         step = number * (STEPS - 1) // (CROPS - 1)
@@ -79,7 +80,7 @@ def _seen(model: Trained, draw: Draw) -> list[tuple[NDArray[np.float64], float]]
         for kind, around in _around(model.contexts, model.books, words, step):
             network = model.contexts.networks[kind - 1]
             if isinstance(network, ContextNetwork):
-                hidden, logits = _run(network, around, rate)
+                hidden, logits = _run(network, around, rate, share)
                 peaks, top = found[kind - 1]
                 found[kind - 1] = (np.maximum(peaks, hidden), max(top, logits))
     return found
@@ -110,16 +111,33 @@ def _around(contexts: Contexts, books: Books, words: Tensor, step: int) -> list[
 
 
 def _run(
-    network: ContextNetwork, around: Tensor, rate: Tensor
+    network: ContextNetwork, around: Tensor, rate: Tensor, share: Tensor
 ) -> tuple[NDArray[np.float64], float]:
-    """The largest values of hidden units [hidden], and of all logits."""
+    """The largest values of hidden units [hidden], and of all logits, less their mean."""
     seen = (around - CENTRE) / CENTRE
     hidden = F.relu(network.first(seen) + network.first_bias(rate).flatten(1))
-    return hidden.amax(0).double().numpy(), float(network(around, rate).max())
+    logits = network(around, rate)
+    centred = logits - (logits @ share)[:, None]
+    return hidden.amax(0).double().numpy(), float(centred.max())
 
 
-def _twin(network: ContextNetwork, peaks: NDArray[np.float64], top: float) -> DenseNetwork:
-    """The integer network: logarithms of weights, in steps of 1/256 octave, the largest near TOP.
+def _centred(
+    network: ContextNetwork, share: Tensor
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights and biases of the second layer whose logits have the mean 0, by words' shares [1024].
+
+    A constant on all logits changes no probability, and training lets it drift: contexts far below
+    the largest logit would end where all outputs are cut off.
+    """
+    weight, bias = _values(network.second.weight), _values(network.second_bias.values)
+    shares = _values(share)
+    return weight - shares @ weight, bias - (bias @ shares)[:, None]
+
+
+def _twin(
+    network: ContextNetwork, share: Tensor, peaks: NDArray[np.float64], top: float
+) -> DenseNetwork:
+    """The integer network: logarithms of weights, in steps of 1/OCTAVE, the largest near TOP.
 
     `peaks` [hidden] are the largest values of hidden units, `top` the largest logit.
     """
@@ -130,8 +148,8 @@ def _twin(network: ContextNetwork, peaks: NDArray[np.float64], top: float) -> De
     units = np.minimum(MAX_HIDDEN / (HEAD_ROOM * peaks), EXACT / 4 / reach)
     first = quantise_dense(weight * units[:, None], bias * units + 0.5, VECTOR_BOUND, MAX_HIDDEN)
     scale = OCTAVE / np.log(2)
-    weight = _values(network.second.weight) / units * scale
-    bias = (_values(network.second_bias.values) - top) * scale + TOP + 0.5
+    weight, bias = _centred(network, share)
+    weight, bias = weight / units * scale, (bias - top) * scale + TOP + 0.5
     second = quantise_dense(weight, bias, MAX_HIDDEN, POWERS - 1)
     return DenseNetwork(first, second, VECTOR_BOUND)
 

@@ -47,7 +47,7 @@ def test_doctor_tests_the_models(run: Run) -> None:
         report
     )
     tested = {model["codec"] for model in report["models"]}
-    assert tested == {"hyperprior", "grvq", "walloc", "plain"}
+    assert tested == {"hyperprior", "grvq", "walloc", "vqgan", "plain"}
     assert all(model["ok"] for model in report["models"])
 
 

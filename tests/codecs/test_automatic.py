@@ -51,6 +51,7 @@ def chosen(media: Image | Audio, name: str | None = None, **options: Any) -> lis
         (IMAGE, {"bpp": 1.1 * LOW}, ["hyperprior", "vqgan"]),
         (IMAGE, {"size": int(0.9 * LOW * BITS / 8)}, ["vqgan"]),
         (IMAGE, {"size": int(1.1 * LOW * BITS / 8)}, ["hyperprior", "vqgan"]),
+        (IMAGE, {"bpp": 5 * LOW}, ["hyperprior"]),
         (IMAGE, {"drop": 10}, ["vqgan"]),
         (STEREO, {}, ["grvq"]),
         (STEREO, {"quality": 100}, ["grvq"]),
@@ -58,6 +59,7 @@ def chosen(media: Image | Audio, name: str | None = None, **options: Any) -> lis
         (STEREO, {"kbps": 1.1 * HIGH}, ["walloc", "grvq"]),
         (STEREO, {"size": int(0.9 * HIGH * 125)}, ["grvq"]),
         (STEREO, {"size": int(1.1 * HIGH * 125)}, ["walloc", "grvq"]),
+        (STEREO, {"kbps": 5 * HIGH}, ["walloc"]),
         (Audio(np.zeros((0, 1), np.float32), 16_000), {"size": 9}, ["grvq"]),
     ],
 )

@@ -95,7 +95,7 @@ def test_pictures_of_more_bits_are_nearer_and_below_the_size_of_plain_numbers(
     assert errors[-1] < 0.15 * CAT.array.var()
 
 
-@pytest.mark.parametrize("size", [400, 480, 560])
+@pytest.mark.parametrize("size", [200, 320, 480])
 def test_sizes_are_met_within_three_percent(shipped: VqganCodec, size: int) -> None:
     assert 0.97 * size <= len(shipped.compress(CAT, Target("size", size)).data) <= size
 
@@ -129,9 +129,9 @@ def test_guesses_are_nearer_than_nearest_neighbours(
 def test_words_that_are_guessed_well_save_bytes_for_little(
     shipped: VqganCodec, blob: bytes
 ) -> None:
-    dropped = shipped.compress(CAT, Target("quality", 80, 10)).data
+    dropped = shipped.compress(CAT, Target("quality", 80, 30)).data
     image = shipped.decompress(Reader(dropped))
-    assert len(dropped) < 0.97 * len(blob)
+    assert len(dropped) < 0.95 * len(blob)
     assert (
         psnr(image.array, CAT.array) > psnr(shipped.decompress(Reader(blob)).array, CAT.array) - 0.5
     )
