@@ -96,8 +96,8 @@ def test_pictures_of_more_bits_are_nearer_and_below_the_size_of_plain_numbers(
 
 
 @pytest.mark.parametrize("size", [200, 320, 480])
-def test_sizes_are_met_within_three_percent(shipped: VqganCodec, size: int) -> None:
-    assert 0.97 * size <= len(shipped.compress(CAT, Target("size", size)).data) <= size
+def test_sizes_are_met_within_six_percent(shipped: VqganCodec, size: int) -> None:
+    assert 0.94 * size <= len(shipped.compress(CAT, Target("size", size)).data) <= size
 
 
 def damaged(blob: bytes, chunk: int) -> bytes:

@@ -150,5 +150,5 @@ def test_exact_indexes_are_close_to_the_float_scales(small: pytest.MonkeyPatch, 
 
 def test_networks_are_named_by_pass_and_group() -> None:
     assert list(network_sizes(PICTURE)) == ["1_0", "2_0", "3_0", "3_1", "4_0", "4_1"]
-    assert network_sizes(SOUND)["0_1"] == (16, 48)
-    assert network_sizes(SOUND)["6_2"] == (2 * 256 + 64, 192)
+    assert network_sizes(SOUND)["0_1"] == (8, 16)
+    assert network_sizes(SOUND)["6_3"] == (2 * 384 + 64, 96)
