@@ -130,3 +130,9 @@ def last_pass(rows: int, width: int) -> Tensor:
         if is_last(part):
             found[grid.order[part.start : part.stop]] = True
     return found.reshape(rows, width)
+
+
+def coarser(words: Tensor, finer: Codebook, book: Codebook) -> Tensor:
+    """The words of a smaller codebook that words [.] of a larger one were split off."""
+    found = np.append(book.coarse[: finer.size], book.size).astype(np.int64)
+    return torch.from_numpy(found)[words]

@@ -8,12 +8,15 @@ import math
 import torch
 from torch import Tensor
 
-from ncodec.codecs.vqgan_contexts import Codebook, last_pass
+from ncodec.codecs.vqgan_contexts import Codebook, coarser, last_pass
 from ncodec.codecs.vqgan_rate import MAX_DROP
 from ncodec.codecs.vqgan_tiles import CHUNKS
 from ncodec.codecs.vqgan_words import Map
 from ncodec.models.vqgan import Vqgan
 
+FINEST = 64
+"""Rate step of the finest codebook that words are guessed in: of finer ones the network has seen
+too little (measured)."""
 ROUNDS = 3
 """Times that the words to leave out are chosen, some more each time, with the others gone."""
 
@@ -36,14 +39,21 @@ class Guesser:
         missing = words == book.size
         if not missing.any():
             return words
+        coarse = book.model.codebook(FINEST)
+        coarse = coarse if coarse.size < book.size else book
+        found = words.clone()
+        # A coarse word has the number of the heaviest of those that are split off it.
+        found[missing] = self._guessed(coarser(words, book, coarse), missing, coarse)
+        return found
+
+    def _guessed(self, words: Map, missing: Tensor, book: Codebook) -> Tensor:
+        """Guesses [n] where a map has no words."""
         nodes = torch.from_numpy(book.nodes).long()
         logits = self._predictor(nodes[words][None].to(self._device))[0].cpu()
         likely = torch.zeros(book.size, int(missing.sum()))
         likely.index_add_(0, torch.from_numpy(book.coarse).long(), logits[:, missing].softmax(0))
         centroids = self._centroids[nodes[:-1]]
-        found = words.clone()
-        found[missing] = (torch.cdist(centroids, centroids) @ likely).argmin(0)
-        return found
+        return (torch.cdist(centroids, centroids) @ likely).argmin(0)
 
     def dispensable(self, words: Map, gains: Tensor, book: Codebook, percent: int) -> Tensor:
         """Which words to leave out: those that are guessed well for the bits that it saves.

@@ -2,17 +2,13 @@
 
 from dataclasses import replace
 
-import numpy as np
-import torch
-
 from ncodec.codecs.base import Target
 from ncodec.codecs.rate_search import highest_below
 from ncodec.codecs.registry import entry_of, weights_for
 from ncodec.codecs.tile_decoding import DecodeJob
-from ncodec.codecs.vqgan_contexts import Codebook, ContextModel
+from ncodec.codecs.vqgan_contexts import ContextModel, coarser
 from ncodec.codecs.vqgan_rate import Rate
 from ncodec.codecs.vqgan_tiles import MEANING, WordTiles
-from ncodec.codecs.vqgan_words import Map
 from ncodec.codecs.weights import read_verified
 from ncodec.container import ChunkKind, Reader, pack
 
@@ -45,9 +41,3 @@ def trim(reader: Reader, target: Target) -> bytes:
     ceiling = target.value if target.kind == "size" else target.value * job.pixels / 8
     what = f"{target.kind} {target.value:g}, in bytes"
     return highest_below(attempt, rate.step + 1, ceiling, what)[0].result
-
-
-def coarser(words: Map, finer: Codebook, book: Codebook) -> Map:
-    """The words of a smaller codebook that words of a larger one were split off."""
-    found = np.append(book.coarse[: finer.size], book.size).astype(np.int64)
-    return torch.from_numpy(found)[words]

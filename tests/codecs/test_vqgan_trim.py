@@ -7,8 +7,8 @@ import ncodec
 from ncodec.api import Codec
 from ncodec.codecs import tiled_picture
 from ncodec.codecs.tile_decoding import DecodeJob
+from ncodec.codecs.vqgan_contexts import coarser
 from ncodec.codecs.vqgan_rate import Rate
-from ncodec.codecs.vqgan_trim import coarser
 from ncodec.container import Reader
 from ncodec.errors import CorruptFileError, OptionError
 from ncodec.media import Image, Metadata

@@ -7,9 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ncodec.api import Codec
-from ncodec.codecs.vqgan_contexts import ContextModel, grid_of, last_pass
+from ncodec.codecs.vqgan_contexts import ContextModel, coarser, grid_of, last_pass
 from ncodec.codecs.vqgan_rate import MAX_DROP, RATES, Rate
-from ncodec.codecs.vqgan_trim import coarser
 from ncodec.codecs.vqgan_words import WordCoder
 from ncodec.entropy.dense import MAX_SUM
 from ncodec.errors import BitstreamError, EntropyDesyncError
