@@ -37,9 +37,9 @@ LADDERS = {
     "hyperprior": Ladder("vqgan", "hyperprior", 0.05),
     "grvq": Ladder("grvq", "walloc", 6.0),
 }
-"""By the codec that is a medium's usual one. `hyperprior` is better than `vqgan` at all rates that it
-reaches (`benchmarks/extreme_rates.py`: from 0.09 bits a pixel, the median of Kodak); below this one
-it reaches hardly any. Of sounds it is the highest rate of `grvq`."""
+"""By the codec that is a medium's usual one. `hyperprior` is better than `vqgan` at all rates that
+it reaches (`benchmarks/extreme_rates.py`: from 0.09 bits a pixel, the median of Kodak); below this
+one it reaches hardly any. Of sounds it is the highest rate of `grvq`."""
 REACH = 4
 """Above so many times that rate the codec for high rates is alone: where it fails, metadata are
 what is too large, and the other codec's picture would be a bad surprise."""
