@@ -17,6 +17,7 @@ from ncodec.models.word_tree import NODES, STEPS, WORDS
 from ncodec.training import export_vqgan, vqgan, vqgan_words
 from ncodec.training.loop import Settings, Trainer
 from ncodec.training.vqgan import VqganRecipe, lost_words
+from ncodec.training.vqgan_contexts import code_bits
 from ncodec.training.vqgan_losses import Critic, combined, judge
 from tests.codecs.pictures import picture, psnr
 
@@ -65,6 +66,25 @@ def test_exported_weights_encode_and_decode(run: Path) -> None:
     assert len(blobs[0].data) < len(blobs[1].data)
     assert 12 < figures[0] < figures[1]
     assert "4 steps" in (run / "vqgan.md").read_text()
+
+
+def test_integer_contexts_cost_what_the_floating_ones_do(
+    run: Path, data: Path, small: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    recipe = VqganRecipe(data, SETTINGS, CPU)
+    Trainer(recipe, run, SETTINGS).resume()
+    model = recipe.model.requires_grad_(False).eval()
+    random = np.random.default_rng(0)
+    export_vqgan.export(
+        model, lambda n, size: recipe.data.batch(n, size, random), tmp_path / "vqgan.safetensors"
+    )
+    coder = VqganCodec(tmp_path / "vqgan.safetensors").coder
+    planes = recipe.data.batch(1, 320, random)
+    for step in (16, 96):
+        words = recipe._words(planes, [step])[0]
+        found = sum(float(coder.bits(words[first::2], step).sum()) for first in range(2))
+        expected = float(code_bits(model.contexts, model.books, words, step))
+        assert abs(found - expected) < 0.01 * expected
 
 
 def test_a_run_goes_on_with_its_words(run: Path, data: Path, small: pytest.MonkeyPatch) -> None:
