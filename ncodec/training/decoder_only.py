@@ -36,7 +36,7 @@ from ncodec.models.blocks import lay_out
 from ncodec.models.hyperprior import Hyperprior
 from ncodec.models.rates import rate_lambda
 from ncodec.models.walloc import PICTURE, Walloc
-from ncodec.training.loop import Recipe, Settings, StepResult, strata
+from ncodec.training.loop import Recipe, Settings, StepResult, slowed, strata
 
 PREFIX = "model/synthesis."
 LINEAR, LINEAR_FACTOR = "linear.", 0.02
@@ -74,10 +74,7 @@ class DecoderRecipe(Recipe):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The linear transform learns slowly, everything else at full speed."""
-        named = list(self.model.named_parameters())
-        linear = [p for name, p in named if name.startswith(LINEAR)]
-        others = [p for name, p in named if not name.startswith(LINEAR)]
-        return [{"params": others, "factor": 1.0}, {"params": linear, "factor": LINEAR_FACTOR}]
+        return slowed(self.model, (LINEAR,), LINEAR_FACTOR)
 
     def step(self, settings: Settings, random: np.random.Generator) -> StepResult:
         """One batch; each crop's error is worth the square root of its rate's lambda."""

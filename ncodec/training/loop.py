@@ -19,7 +19,17 @@ from ncodec.training.card import write_card
 from ncodec.training.checkpoint import load_checkpoint, read_counters, save_checkpoint
 from ncodec.training.settings import Settings
 
-__all__ = ["LATEST", "LOG", "STABLE", "Recipe", "Settings", "StepResult", "Trainer", "strata"]
+__all__ = [
+    "LATEST",
+    "LOG",
+    "STABLE",
+    "Recipe",
+    "Settings",
+    "StepResult",
+    "Trainer",
+    "slowed",
+    "strata",
+]
 
 LATEST, STABLE = "latest.safetensors", "stable.safetensors"
 LOG = "log.jsonl"
@@ -248,6 +258,14 @@ class Report:
             f"step {row['step']:.0f} {fields} skipped {counters['skipped']}"
             f" {row['items']:.1f} items/s"
         )
+
+
+def slowed(model: nn.Module, names: tuple[str, ...], factor: float) -> list[dict[str, Any]]:
+    """Parameter groups: what starts with one of the names learns at a factor of the speed."""
+    named = list(model.named_parameters())
+    slow = [p for name, p in named if name.startswith(names)]
+    others = [p for name, p in named if not name.startswith(names)]
+    return [{"params": others, "factor": 1.0}, {"params": slow, "factor": factor}]
 
 
 def strata(count: int, random: np.random.Generator) -> Iterator[float]:

@@ -14,7 +14,7 @@ from ncodec.models.blocks import lay_out
 from ncodec.models.rates import rate_lambda
 from ncodec.models.walloc import LEVEL, PICTURE, SAMPLE_RATE, SOUND, Medium, Walloc
 from ncodec.training import export_walloc, start_walloc
-from ncodec.training.loop import Recipe, Settings, StepResult, strata
+from ncodec.training.loop import Recipe, Settings, StepResult, slowed, strata
 
 START_BATCHES, START_BATCH = 100, 4
 START_CROP = 256
@@ -61,10 +61,7 @@ class WallocRecipe(Recipe):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The linear maps learn slowly, everything else at full speed."""
-        named = list(self.model.named_parameters())
-        linear = [p for name, p in named if name.startswith(LINEAR)]
-        others = [p for name, p in named if not name.startswith(LINEAR)]
-        return [{"params": others, "factor": 1.0}, {"params": linear, "factor": LINEAR_FACTOR}]
+        return slowed(self.model, LINEAR, LINEAR_FACTOR)
 
     def step(self, settings: Settings, random: np.random.Generator) -> StepResult:
         """One batch; each crop's loss is divided by sqrt(lambda), so that no rate drowns others."""
