@@ -14,7 +14,7 @@ from ncodec.models.grvq import CODEBOOKS, DELAY, SAMPLE_RATE, Grvq
 from ncodec.models.quantiser import Quantised
 from ncodec.training.audio_losses import envelope_loss, loudness_loss, mel_loss, spectrum_loss
 from ncodec.training.export_grvq import export
-from ncodec.training.loop import Recipe, Settings, StepResult
+from ncodec.training.loop import Recipe, Settings, StepResult, slowed
 from ncodec.training.spectral_fit import start_linear
 
 PLAIN_STEPS = 500
@@ -57,10 +57,7 @@ class GrvqRecipe(Recipe):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """What the linear start sets learns more slowly: larger steps would soon undo it."""
-        parts = dict(self.model.named_parameters())
-        fitted = [p for name, p in parts.items() if name.startswith(FITTED)]
-        others = [p for name, p in parts.items() if not name.startswith(FITTED)]
-        return [{"params": others, "factor": 1.0}, {"params": fitted, "factor": FITTED_FACTOR}]
+        return slowed(self.model, FITTED, FITTED_FACTOR)
 
     def step(self, settings: Settings, random: np.random.Generator) -> StepResult:
         """One batch: coded, decoded, compared with what went in DELAY samples earlier."""
