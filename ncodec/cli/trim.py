@@ -7,13 +7,24 @@ from typing import Annotated
 import typer
 
 from ncodec.cli import options
-from ncodec.cli.common import Progress, check_stdout, each, opened, put, seconds, size_text, verb
+from ncodec.cli.common import (
+    Progress,
+    check_stdout,
+    each,
+    limits_for,
+    opened,
+    put,
+    seconds,
+    size_text,
+    verb,
+)
 from ncodec.cli.encode import size_in_bytes
 from ncodec.cli.exits import Exit
 from ncodec.cli.paths import NCD, Job, plan
 from ncodec.cli.screen import Screen
-from ncodec.container import Limits, Reader
+from ncodec.container import Reader
 from ncodec.errors import OptionError
+from ncodec.info import AudioInfo, ImageInfo, info_of
 
 
 @verb
@@ -28,6 +39,7 @@ def trim(
     bpp: Annotated[
         float | None, typer.Option("--bpp", metavar="X", help="At most X bits a pixel.")
     ] = None,
+    max_pixels: options.MaxPixels = None,
     output: options.Output = None,
     force: options.Force = False,
     json: options.Json = False,
@@ -41,6 +53,7 @@ def trim(
     if kbps is None and ceiling is None and bpp is None:
         raise OptionError("give --size, --bpp or --kbps")
     Target.from_options(bpp=bpp, size=ceiling, kbps=kbps)
+    limits = limits_for(max_pixels)
     jobs = plan(files, NCD, output, lambda _: ".ncd", force)
     check_stdout(jobs[0].target is None, json)
     screen = Screen(quiet, verbose, json)
@@ -49,24 +62,24 @@ def trim(
         from ncodec import api
 
         begin = time.perf_counter()
-        with opened(job.source, Limits()) as file:
-            before = Reader(file).size
-            data = api.trim(file, kbps=kbps, size=ceiling, bpp=bpp)
+        with opened(job.source, limits) as file:
+            before = Reader(file, limits).size
+            data = api.trim(file, kbps=kbps, size=ceiling, bpp=bpp, limits=limits)
         put(job.target, lambda out: out.write(data), force)
-        _report(screen, job, before, data, time.perf_counter() - begin)
+        said = info_of(Reader(data, limits))
+        _report(screen, job, before, said, time.perf_counter() - begin)
         return Exit.OK
 
     return each(jobs, trim_file, screen)
 
 
-def _report(screen: Screen, job: Job, before: int, data: bytes, took: float) -> None:
-    from ncodec.info import AudioInfo, info_of
-
-    said = info_of(Reader(data))
+def _report(
+    screen: Screen, job: Job, before: int, said: ImageInfo | AudioInfo, took: float
+) -> None:
     rate = f"{said.kbps:.2f} kbit/s" if isinstance(said, AudioInfo) else f"{said.bpp:.3f} bpp"
     facts = {"kbps": said.kbps} if isinstance(said, AudioInfo) else {"bpp": said.bpp}
     screen.summary(
         f"{Path(job.name).name} {size_text(before)} -> {Path(job.target_name).name}"
-        f"  {size_text(len(data))}  {rate}  {seconds(took, 0)}"
+        f"  {size_text(said.size)}  {rate}  {seconds(took, 0)}"
     )
-    screen.result(input=job.name, output=job.target_name, bytes=len(data), **facts, seconds=took)
+    screen.result(input=job.name, output=job.target_name, bytes=said.size, **facts, seconds=took)

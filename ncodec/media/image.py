@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -87,8 +87,10 @@ class Image:
         return self.array[..., -1] if channels_of(self.array) in (2, 4) else None
 
     def stripped(self) -> Image:
-        """Return the picture without its metadata; the pixels are shared."""
-        return replace(self, metadata=Metadata())
+        """Return the picture in sRGB, without its metadata; a warning tells of changed colours."""
+        from ncodec.media.profiles import without_metadata
+
+        return without_metadata(self)
 
     def to_pil(self) -> PIL.Image.Image:
         """Return a Pillow image (mode L, LA, RGB or RGBA) that carries the metadata in `info`."""

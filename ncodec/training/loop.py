@@ -50,11 +50,13 @@ class Recipe:
     Attributes:
         name: of the weights file.
         folder: where the training data lie.
+        done: the part of all steps that lies behind, 0..1; the loop tells it before each step.
     """
 
     name: str
     folder: Path
     model: nn.Module
+    done: float = 0.0
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Groups as torch optimisers take them, each with a `factor` on the learning rate."""
@@ -183,6 +185,7 @@ class Trainer:
             group["lr"] *= group["factor"]
         random = np.random.default_rng((self.settings.seed, step))
         torch.manual_seed(int(random.integers(2**31)))
+        self.recipe.done = step / self.settings.steps
         with precision_context(self.settings.precision, self.device):
             result = self.recipe.step(self.settings, random)
         self.optimiser.zero_grad(set_to_none=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ncodec.cli.exits import Exit
 from ncodec.codecs import registry
 from ncodec.container import Reader
 from ncodec.media import load_image
@@ -93,6 +94,9 @@ def test_files_are_cut_to_a_size(run: Run, picture: Picture) -> None:
     assert run("test", "b.ncd").code == 0
     report = json.loads(run("trim", "a.ncd", "--bpp", 0.05, "-o", "c.ncd", "--json").out)
     assert report["bpp"] <= 0.05
+    cut = ("trim", "a.ncd", "-o", "d.ncd", "--size", 70, "--max-pixels")
+    assert run(*cut, 13_499).code == Exit.LIMIT
+    assert run(*cut, 13_500).code == Exit.OK
     assert run("trim", "a.ncd", "-o", "d.ncd").code == 2
     assert run("trim", "a.ncd", "-o", "d.ncd", "--kbps", 3).code == 2
 
