@@ -18,7 +18,8 @@ from tests.codecs.pictures import picture
 Options = dict[str, Any]
 IMAGE = Image(picture(200, 100))
 BITS = 200 * 100
-STEREO = Audio(np.zeros((16_000, 2), np.float32), 16_000)
+STEREO = Audio(np.zeros((44_100, 2), np.float32), 44_100)
+SPEECH = Audio(np.zeros((16_000, 1), np.float32), 16_000)
 LOW = LADDERS["hyperprior"].rate
 HIGH = 2 * LADDERS["grvq"].rate
 """Of two channels."""
@@ -60,6 +61,9 @@ def chosen(media: Image | Audio, name: str | None = None, **options: Any) -> lis
         (STEREO, {"size": int(0.9 * HIGH * 125)}, ["grvq"]),
         (STEREO, {"size": int(1.1 * HIGH * 125)}, ["walloc", "grvq"]),
         (STEREO, {"kbps": 5 * HIGH}, ["walloc"]),
+        (SPEECH, {"kbps": HIGH}, ["grvq"]),
+        (SPEECH, {"size": 17 * 125}, ["grvq"]),
+        (SPEECH, {"size": 20 * 125}, ["walloc", "grvq"]),
         (Audio(np.zeros((0, 1), np.float32), 16_000), {"size": 9}, ["grvq"]),
     ],
 )
@@ -110,7 +114,7 @@ def test_one_that_does_not_reach_low_enough_makes_way() -> None:
 def test_sounds_go_to_the_codec_for_their_rate() -> None:
     t = np.arange(24_000) / 16_000
     sound = (np.sin(1500 * t) * np.sin(9 * t) / 3, 16_000)
-    for options, name in (({"kbps": 3}, "grvq"), ({"kbps": 12}, "walloc"), ({}, "grvq")):
+    for options, name in (({"kbps": 3}, "grvq"), ({"kbps": 24}, "walloc"), ({}, "grvq")):
         blob = ncodec.encode(sound, device="cpu", **options)  # type: ignore[arg-type]
         assert ncodec.read_info(blob).codec == name
 
