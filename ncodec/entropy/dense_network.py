@@ -154,20 +154,33 @@ class DenseFunction:
 
 def exact_products() -> AbstractContextManager[None]:
     """Products of float32 matrices in whole float32, whatever was asked for elsewhere."""
-    plain = torch.get_float32_matmul_precision() == "highest"
     # Looking is much cheaper than changing what is mostly as it should be.
+    plain = _asked_precision() == "highest"
     return nullcontext() if plain and not torch.is_autocast_enabled("cpu") else _exact_products()
+
+
+def _asked_precision() -> str | None:
+    """As `torch.set_float32_matmul_precision` has it; None if it was set by newer ways alone."""
+    try:
+        return torch.get_float32_matmul_precision()
+    except RuntimeError:
+        return None
 
 
 @contextmanager
 def _exact_products() -> Iterator[None]:
-    asked = torch.get_float32_matmul_precision()
+    asked = _asked_precision()
+    backends: Any = torch.backends.mkldnn
+    newer = backends.matmul.fp32_precision if asked is None else ""
     torch.set_float32_matmul_precision("highest")
     try:
         with torch.autocast("cpu", enabled=False):
             yield
     finally:
-        torch.set_float32_matmul_precision(asked)
+        if asked is None:
+            backends.matmul.fp32_precision = newer
+        else:
+            torch.set_float32_matmul_precision(asked)
 
 
 def quantise_dense(

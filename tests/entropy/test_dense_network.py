@@ -80,6 +80,21 @@ def test_what_is_asked_of_products_elsewhere_changes_nothing() -> None:
         torch.set_float32_matmul_precision("highest")
 
 
+def test_what_is_asked_in_newer_words_changes_nothing() -> None:
+    net = network()
+    inputs = np.random.default_rng(2).integers(0, BOUND + 1, (256, INPUTS))
+    expected = run(net, inputs, 1)
+    backends: Any = torch.backends.mkldnn
+    before = backends.matmul.fp32_precision
+    backends.matmul.fp32_precision = "bf16"
+    try:
+        np.testing.assert_array_equal(run(net, inputs, 1), expected)
+        assert backends.matmul.fp32_precision == "bf16"
+    finally:
+        backends.matmul.fp32_precision = before
+        torch.set_float32_matmul_precision("highest")
+
+
 def test_arrays_give_the_network_back() -> None:
     net = network()
     again = DenseNetwork.from_arrays(net.to_arrays("net"), "net")
