@@ -1,6 +1,6 @@
 """Pictures at extreme rates: what `vqgan` makes of them, beside what else there is.
 
-- Rates: `vqgan` at three qualities, AVIF of smaller pictures at the same bytes, AVIF at its lowest
+- Rates: `vqgan` at four qualities, AVIF of smaller pictures at the same bytes, AVIF at its lowest
   quality, `hyperprior` and `walloc`: bits of whole files, metrics, seconds on one thread.
 - Cross-over: the rate from which `hyperprior` and `walloc` are better than `vqgan` at its best.
 - Words: how many of the codebook pictures use, and what entropy coding saves of their raw bits.
@@ -51,8 +51,8 @@ from ncodec.media import Image, load_image
 from ncodec.models.word_tree import WORDS
 
 QUALITIES = {
-    EXTREME: (0, 50, 100),
-    DOWNSCALED: (0, 50, 100),
+    EXTREME: (0, 50, 80, 100),
+    DOWNSCALED: (0, 50, 80, 100),
     "avif": (0,),
     "hyperprior": (0, 8),
     "walloc": (0, 8),

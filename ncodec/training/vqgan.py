@@ -43,8 +43,9 @@ MAP_MARGIN = HALO_BLOCKS // 3
 """Blocks around what is painted that only maps of words have: contexts want larger maps."""
 BLOCKS_ONLY, BLOCK_WEIGHT = 0.35, 1.0
 """Part of all steps in which nothing is painted, and the weight of the loss in it."""
-CRITIC_FROM, CRITIC_FULL, CRITIC_SHARE = 0.75, 0.85, 0.12
-"""When the critic gets a say (parts of all steps), and how much."""
+CRITIC_FROM, CRITIC_FULL, CRITIC_SHARE = 0.72, 0.8, 0.12
+"""When the critic gets a say (parts of all steps), and how much: late, when steps get smaller. At
+their full size a fifth of the gradient is too much: painter and critic go round in circles."""
 CONTEXT_WEIGHT, PREDICTOR_WEIGHT, CRITIC_WEIGHT = 0.1, 0.1, 0.1
 FITTED = ("vqgan.encoder.", "contexts.vectors", "books.")
 COUNTED, GUESSED = 4, 2
