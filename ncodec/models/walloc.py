@@ -7,7 +7,6 @@ was coded before: coarse positions first, then those in between (`ncodec.models.
 each position the strong channels before the weak ones.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ncodec.models.blocks import Modulation, RateTable, ResidualBlock, add_noise, centred
+from ncodec.models.blocks import Modulation, RateTable, ResidualBlock, add_noise
 from ncodec.models.pyramid import Pass, kinds, pyramid
 from ncodec.models.rates import KNOTS, logistic_bits, round_priced
 from ncodec.models.wavelets import (
@@ -23,7 +22,6 @@ from ncodec.models.wavelets import (
     inverse_2d,
     packets_1d,
     packets_2d,
-    strips_2d,
 )
 
 # The last layer sums over many inputs: one optimiser step must not move bands by a quantiser step.
@@ -95,11 +93,6 @@ class Medium:
                 return packets_2d(x.float(), self.levels)
             bands = packets_1d(x.float(), self.levels)[:, :, None]
             return bands * loudness(self.levels, self.channels, x.device)
-
-    def strips(self, pixels: Tensor) -> Iterator[Tensor]:
-        """The bands of pixels, uint8 [B, 3, H, W], in strips from the top."""
-        with torch.autocast(pixels.device.type, enabled=False):
-            yield from strips_2d(pixels, self.levels, centred)
 
     def unpack(self, bands: Tensor) -> Tensor:
         """Undo `packets`."""
