@@ -69,28 +69,30 @@ def strips_2d(x: Tensor, levels: int) -> Iterator[Tensor]:
     be used before the next one is asked for, which takes its memory. Pixels become float32 as they
     are.
     """
-    block = _slim(levels)
-    for start, count, matrix in _runs(x, 1, levels, inverse=False, block=block):
-        strip = _Strip(x, levels, matrix)
+    block, runs = _slim(levels), _runs(x, 1, levels, inverse=False, block=_slim(levels))
+    most = max(matrix.shape[1] + 3 * len(matrix) for _, _, matrix in runs)
+    memory = runs[0][2].new_empty(most * len(x) * x.shape[2] * x.shape[3])
+    for start, count, matrix in runs:
+        strip = _Strip(x, levels, matrix, memory)
         for place in range(start, start + count * block, block):
             yield strip.of(x[:, place : place + matrix.shape[1]])
 
 
 class _Strip:
-    """The map of some rows [B, ., W, C] of pictures. What it needs is allocated only once."""
+    """The map of some rows [B, ., W, C] of pictures, in memory that is used again and again."""
 
-    def __init__(self, x: Tensor, levels: int, matrix: Tensor) -> None:
-        """Take a matrix [made, source] of the rows' axis."""
+    def __init__(self, x: Tensor, levels: int, matrix: Tensor, memory: Tensor) -> None:
+        """Take a matrix [made, source] of the rows' axis, and memory for made three times."""
         (batch, _, width, channels), (made, source) = x.shape, matrix.shape
-        self._matrix, side = matrix.T, 1 << levels
-        self._rows = matrix.new_empty(batch, source, width, channels)
-        columns = matrix.new_empty(batch, width, channels * made)
-        spread = torch.empty_like(columns)
+        self._matrix, side, size = matrix.T, 1 << levels, batch * width * channels
+        self._rows = memory[: size * source].view(batch, source, width, channels)
+        rest = memory[size * source : size * (source + 3 * made)].view(3, batch, width, -1)
+        columns, spread, bands = rest.unbind()
         self._columns = columns.view(batch, width * channels, made)
         self._across = _across(columns, spread, levels)
         blocks = spread.view(batch, width // side, side, channels, made // side, side)
         self._sorted = blocks.permute(0, 4, 1, 2, 3, 5)
-        self._bands = matrix.new_empty(self._sorted.shape)
+        self._bands = bands.view(self._sorted.shape)
 
     def of(self, rows: Tensor) -> Tensor:
         """The bands of rows, as `strips_2d` has them."""
