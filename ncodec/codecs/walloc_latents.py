@@ -29,7 +29,7 @@ MEANING = ("prior.means.", "log_gain.", "spread")
 """Float weights that the model id covers: the others may improve and old files only gain."""
 CPU = torch.device("cpu")
 
-PIECE = 1536
+PIECE = 768
 """Positions that an encoder looks at in one go: what is known around them fits the cache."""
 
 Coded = Callable[[Tensor, int], Tensor]
@@ -79,7 +79,7 @@ class LatentCoder:
 
     def _round(self, piece: Pass, wanted: Tensor, values: "_Values", coding: "Coding") -> None:
         """Round values [n, channels] of a piece of a pass."""
-        mean = values.mean(piece)
+        mean = values.mean(piece, coding.scratch)
         residual = (wanted - mean).mul_(values.gain)
 
         def rounded(rows: Tensor, first: int) -> Tensor:
@@ -101,7 +101,7 @@ class LatentCoder:
         for coding in self._decoded(payload, grid, step, count):
             values = self._values(grid, step)
             for part in grid.passes:
-                values.add(part, values.mean(part), coding.groups(part))
+                values.add(part, values.mean(part, coding.scratch), coding.groups(part))
             found.append(values.latent(height, width))
         return torch.cat(found).to(self.device)
 
@@ -171,12 +171,15 @@ class Coding:
             )
             for first, stop in spans
         }
+        # The largest thing there is, time and again: new memory for each would have to be cleared.
+        self.scratch = torch.empty(0)
         # No pass looks at the last one.
         self._levels = torch.empty(grid.passes[-1].start if count else 0, self.channels)
 
     def run(self, part: Pass, coded: Coded) -> None:
         """Code a pass or a piece of one, group after group."""
-        levels = [gathered(part, self._levels[None], self._scales.medium.neighbours)[0]]
+        neighbours = self._scales.medium.neighbours
+        levels = [gathered(part, self._levels[None], neighbours, self.scratch)[0]]
         last = self.is_last(part)
         for number, group in enumerate(self.groups(part)):
             rows = self._scales.of(part, number, levels, self._step)
@@ -243,12 +246,12 @@ class _Values:
         self.gain, self._means = predictors.gain, predictors.means
         self._coded = torch.empty(len(grid.order), len(self.gain))
 
-    def mean(self, part: Pass) -> Tensor:
+    def mean(self, part: Pass, scratch: Tensor) -> Tensor:
         """Means [n, channels] of a pass or a piece of one, from the values that are known."""
         if part.kind not in self._means:
             return torch.zeros(part.stop - part.start, self._coded.shape[1])
         taps, trust = self._means[part.kind]
-        around = gathered(part, self._coded[None], self._medium.neighbours)[0]
+        around = gathered(part, self._coded[None], self._medium.neighbours, scratch)[0]
         return F.linear(around, taps).mul_(trust)
 
     def add(self, part: Pass, mean: Tensor, groups: Iterable[Group]) -> None:

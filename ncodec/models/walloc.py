@@ -293,12 +293,17 @@ def hidden_units(medium: Medium, name: str) -> int:
     return medium.hidden[group if kind >= medium.plain else -1]
 
 
-def gathered(part: Pass, rows: Tensor, neighbours: int) -> Tensor:
-    """What rows [B, ., M] in coding order hold around a pass: [B, n, neighbours M]."""
+def gathered(part: Pass, rows: Tensor, neighbours: int, scratch: Tensor | None = None) -> Tensor:
+    """What rows [B, ., M] in coding order hold around a pass: [B, n, neighbours M].
+
+    With `scratch` it lies in the memory of that, which grows as needed.
+    """
     if part.around is None:
         return rows.new_zeros(len(rows), part.stop - part.start, 0)
     around = part.around[:, -neighbours:].flatten()
-    return rows.index_select(1, around).reshape(len(rows), part.stop - part.start, -1)
+    place = None if scratch is None else scratch.resize_(0)
+    found = torch.index_select(rows, 1, around, out=place)
+    return found.reshape(len(rows), part.stop - part.start, -1)
 
 
 class LinearMap(nn.Module):
