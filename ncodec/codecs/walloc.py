@@ -14,6 +14,7 @@ from ncodec.codecs.walloc_latents import MEANING, LatentCoder
 from ncodec.codecs.weights import load_module, read_verified
 from ncodec.models.blocks import lay_out, narrow
 from ncodec.models.walloc import PICTURE, Medium, Walloc
+from ncodec.models.wavelets import strips_2d
 
 
 def load_model(
@@ -45,16 +46,29 @@ class WallocPictures(TiledPictureCodec):
         """Load weights onto a device. Raises `ModelError`s; runs the self-tests."""
         self.device = torch.device(device)
         self.model, self.latents, self.model_id = load_model(weights, PICTURE, self.device)
+        self._basis, self._offset = self._of_levels()
+
+    @torch.inference_mode()
+    def _of_levels(self) -> tuple[Tensor, Tensor]:
+        """The linear map of the bands of levels 0..255, in the order of `strips_2d`: [K, M], [M].
+
+        The model takes -0.5..0.5, but to move and scale every pixel takes longer.
+        """
+        grey = torch.full((1, 3, self.stride, self.stride), -0.5, device=self.device)
+        offset = self.model.analysis(PICTURE.packets(grey)).flatten()
+        basis = self.model.analysis.basis.reshape(-1, 3, self.stride, self.stride)
+        return basis.permute(3, 1, 2, 0).flatten(0, 2) / 255, offset
 
     def analysis(self, pixels: Tensor) -> Tensor:
         """See `TiledPictureCodec.analysis`."""
         height, width = (side // self.stride for side in pixels.shape[2:])
         latent = torch.empty(height * width, PICTURE.latents, device=self.device)
-        basis, done = self.model.analysis.basis.T, 0
-        for strip in PICTURE.strips(pixels):
+        done = 0
+        for strip in strips_2d(pixels.permute(0, 2, 3, 1), PICTURE.levels):
             # Bands lie side by side in memory: their matrix product takes half of a convolution.
-            rows = strip.permute(0, 2, 3, 1).flatten(0, 2)
-            done += len(torch.mm(rows, basis, out=latent[done : done + len(rows)]))
+            rows = strip.flatten(3).flatten(0, 2)
+            place = latent[done : done + len(rows)]
+            done += len(torch.addmm(self._offset, rows, self._basis, out=place))
         return latent.reshape(1, height, width, -1).permute(0, 3, 1, 2)
 
     def synthesis(self, latent: Tensor, rate: Tensor) -> Tensor:

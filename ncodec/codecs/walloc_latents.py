@@ -4,7 +4,7 @@ What chooses entropy tables is integer from end to end (`walloc_scales`). Everyt
 and moves samples by a hair at most.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -29,7 +29,7 @@ MEANING = ("prior.means.", "log_gain.", "spread")
 """Float weights that the model id covers: the others may improve and old files only gain."""
 CPU = torch.device("cpu")
 
-PIECE = 1536
+PIECE = 768
 """Positions that an encoder looks at in one go: what is known around them fits the cache."""
 
 Coded = Callable[[Tensor, int], Tensor]
@@ -73,13 +73,13 @@ class LatentCoder:
             wanted = positions.index_select(0, grid.order[piece.start : piece.stop])
             self._round(piece, wanted[:, : coding.channels], values, coding)
         # Only now, and all at once: so tables and networks don't push each other out of the cache.
-        for symbols, rows in (group for part in grid.passes for group in coding.groups(part)):
-            encoder.encode(symbols.numpy(), rows.numpy(), self.tables)
+        for group in (group for part in grid.passes for group in coding.groups(part)):
+            encoder.encode(group.symbols.numpy(), group.rows.numpy(), self.tables)
         return coding
 
     def _round(self, piece: Pass, wanted: Tensor, values: "_Values", coding: "Coding") -> None:
         """Round values [n, channels] of a piece of a pass."""
-        mean = values.mean(piece)
+        mean = values.mean(piece, coding.scratch)
         residual = (wanted - mean).mul_(values.gain)
 
         def rounded(rows: Tensor, first: int) -> Tensor:
@@ -87,7 +87,7 @@ class LatentCoder:
 
         coding.run(piece, rounded)
         if not coding.is_last(piece):  # Nothing is predicted from the last pass.
-            values.add(piece, mean, *coding.of(piece))
+            values.add(piece, mean, coding.groups(piece))
 
     def decode_symbols(
         self, payload: bytes, height: int, width: int, step: int, count: int = 1
@@ -101,7 +101,7 @@ class LatentCoder:
         for coding in self._decoded(payload, grid, step, count):
             values = self._values(grid, step)
             for part in grid.passes:
-                values.add(part, values.mean(part), *coding.of(part))
+                values.add(part, values.mean(part, coding.scratch), coding.groups(part))
             found.append(values.latent(height, width))
         return torch.cat(found).to(self.device)
 
@@ -145,48 +145,72 @@ class LatentCoder:
         return _Values(self.medium, self.rounding, grid, self._predictors(step))
 
 
+@dataclass(frozen=True)
+class Group:
+    """Symbols, int32, and table rows, uint8, of a group of channels of a pass: [n, .] each."""
+
+    channels: slice
+    symbols: Tensor
+    rows: Tensor
+
+
 class Coding:
     """The integers of one latent while it is coded, pass after pass, in coding order."""
 
     def __init__(self, scales: ScaleIndexes, grid: Pyramid, step: int) -> None:
         self.channels = scales.channels(step)
-        self._scales, self._step, count = scales, step, len(grid.order)
-        self._symbols = torch.empty(count, self.channels, dtype=torch.int32)
-        self._rows = torch.empty(count, self.channels, dtype=torch.uint8)
+        self._scales, self._step, self._grid = scales, step, grid
+        count = len(grid.order)
+        # Groups are coded as they lie in memory; each has only the positions of its passes.
+        spans = {span for part in grid.passes for span in scales.spans(part.kind, step)}
+        self._groups = {
+            (first, stop): Group(
+                slice(first, stop),
+                torch.empty(count, stop - first, dtype=torch.int32),
+                torch.empty(count, stop - first, dtype=torch.uint8),
+            )
+            for first, stop in spans
+        }
+        # The largest thing there is, time and again: new memory for each would have to be cleared.
+        self.scratch = torch.empty(0)
         # No pass looks at the last one.
         self._levels = torch.empty(grid.passes[-1].start if count else 0, self.channels)
 
     def run(self, part: Pass, coded: Coded) -> None:
         """Code a pass or a piece of one, group after group."""
-        levels = [gathered(part, self._levels[None], self._scales.medium.neighbours)[0]]
-        place, last = slice(part.start, part.stop), self.is_last(part)
-        for number, (first, stop) in enumerate(self._scales.spans(part.kind, self._step)):
-            rows = self._scales.of(part, number, levels, self._step)[:, : stop - first]
-            self._rows[place, first:stop] = rows
-            symbols = self._symbols[place, first:stop]
-            symbols.copy_(coded(rows, first))
-            if not last or stop < self.channels:
-                levels.append(self._scales.level(symbols))
+        neighbours = self._scales.medium.neighbours
+        levels = [gathered(part, self._levels[None], neighbours, self.scratch)[0]]
+        last = self.is_last(part)
+        for number, group in enumerate(self.groups(part)):
+            rows = self._scales.of(part, number, levels, self._step)
+            rows = rows[:, : group.rows.shape[1]]
+            group.rows.copy_(rows)
+            group.symbols.copy_(coded(rows, group.channels.start))
+            if not last or group.channels.stop < self.channels:
+                levels.append(self._scales.level(group.symbols))
         if not last:
-            torch.cat(levels[1:], 1, out=self._levels[place])
+            torch.cat(levels[1:], 1, out=self._levels[part.start : part.stop])
 
     def is_last(self, part: Pass) -> bool:
         """Whether this is the last pass, or a piece of it."""
         return part.start >= len(self._levels)
 
-    def groups(self, part: Pass) -> Iterator[tuple[Tensor, Tensor]]:
-        """Symbols and table rows [n, .] of the groups of a pass."""
-        for first, stop in self._scales.spans(part.kind, self._step):
-            symbols, rows = self.of(part)
-            yield symbols[:, first:stop], rows[:, first:stop]
-
-    def of(self, part: Pass) -> tuple[Tensor, Tensor]:
-        """Symbols and table rows of a pass, [n, channels]."""
-        return self._symbols[part.start : part.stop], self._rows[part.start : part.stop]
+    def groups(self, part: Pass) -> Iterator[Group]:
+        """The groups of a pass or a piece of one."""
+        place = slice(part.start, part.stop)
+        for span in self._scales.spans(part.kind, self._step):
+            whole = self._groups[span]
+            yield Group(whole.channels, whole.symbols[place], whole.rows[place])
 
     def all(self) -> tuple[Tensor, Tensor]:
         """Symbols, int32, and table rows, uint8, of all passes: [h w, channels]."""
-        return self._symbols, self._rows
+        symbols = torch.empty(len(self._grid.order), self.channels, dtype=torch.int32)
+        rows = torch.empty_like(symbols, dtype=torch.uint8)
+        for part in self._grid.passes:
+            for group in self.groups(part):
+                symbols[part.start : part.stop, group.channels] = group.symbols
+                rows[part.start : part.stop, group.channels] = group.rows
+        return symbols, rows
 
 
 class _Predictors:
@@ -222,18 +246,21 @@ class _Values:
         self.gain, self._means = predictors.gain, predictors.means
         self._coded = torch.empty(len(grid.order), len(self.gain))
 
-    def mean(self, part: Pass) -> Tensor:
+    def mean(self, part: Pass, scratch: Tensor) -> Tensor:
         """Means [n, channels] of a pass or a piece of one, from the values that are known."""
         if part.kind not in self._means:
             return torch.zeros(part.stop - part.start, self._coded.shape[1])
         taps, trust = self._means[part.kind]
-        around = gathered(part, self._coded[None], self._medium.neighbours)[0]
+        around = gathered(part, self._coded[None], self._medium.neighbours, scratch)[0]
         return F.linear(around, taps).mul_(trust)
 
-    def add(self, part: Pass, mean: Tensor, symbols: Tensor, rows: Tensor) -> None:
-        """Take what was coded in a pass, [n, channels] each."""
-        points = self._rounding.points(symbols, rows)
-        torch.add(points.div_(self.gain), mean, out=self._coded[part.start : part.stop])
+    def add(self, part: Pass, mean: Tensor, groups: Iterable[Group]) -> None:
+        """Take what was coded in a pass."""
+        coded = self._coded[part.start : part.stop]
+        for group in groups:
+            channels = group.channels
+            points = self._rounding.points(group.symbols, group.rows).div_(self.gain[channels])
+            torch.add(points, mean[:, channels], out=coded[:, channels])
 
     def latent(self, height: int, width: int) -> Tensor:
         """All of them: [1, M, h, w]."""

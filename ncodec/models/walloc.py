@@ -7,7 +7,6 @@ was coded before: coarse positions first, then those in between (`ncodec.models.
 each position the strong channels before the weak ones.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ncodec.models.blocks import Modulation, RateTable, ResidualBlock, add_noise, centred
+from ncodec.models.blocks import Modulation, RateTable, ResidualBlock, add_noise
 from ncodec.models.pyramid import Pass, kinds, pyramid
 from ncodec.models.rates import KNOTS, logistic_bits, round_priced
 from ncodec.models.wavelets import (
@@ -23,7 +22,6 @@ from ncodec.models.wavelets import (
     inverse_2d,
     packets_1d,
     packets_2d,
-    strips_2d,
 )
 
 # The last layer sums over many inputs: one optimiser step must not move bands by a quantiser step.
@@ -95,11 +93,6 @@ class Medium:
                 return packets_2d(x.float(), self.levels)
             bands = packets_1d(x.float(), self.levels)[:, :, None]
             return bands * loudness(self.levels, self.channels, x.device)
-
-    def strips(self, pixels: Tensor) -> Iterator[Tensor]:
-        """The bands of pixels, uint8 [B, 3, H, W], in strips from the top."""
-        with torch.autocast(pixels.device.type, enabled=False):
-            yield from strips_2d(pixels, self.levels, centred)
 
     def unpack(self, bands: Tensor) -> Tensor:
         """Undo `packets`."""
@@ -300,12 +293,17 @@ def hidden_units(medium: Medium, name: str) -> int:
     return medium.hidden[group if kind >= medium.plain else -1]
 
 
-def gathered(part: Pass, rows: Tensor, neighbours: int) -> Tensor:
-    """What rows [B, ., M] in coding order hold around a pass: [B, n, neighbours M]."""
+def gathered(part: Pass, rows: Tensor, neighbours: int, scratch: Tensor | None = None) -> Tensor:
+    """What rows [B, ., M] in coding order hold around a pass: [B, n, neighbours M].
+
+    With `scratch` it lies in the memory of that, which grows as needed.
+    """
     if part.around is None:
         return rows.new_zeros(len(rows), part.stop - part.start, 0)
     around = part.around[:, -neighbours:].flatten()
-    return rows.index_select(1, around).reshape(len(rows), part.stop - part.start, -1)
+    place = None if scratch is None else scratch.resize_(0)
+    found = torch.index_select(rows, 1, around, out=place)
+    return found.reshape(len(rows), part.stop - part.start, -1)
 
 
 class LinearMap(nn.Module):

@@ -11,7 +11,7 @@ dense matrices: on a processor that is several times faster than level after lev
 the outer ones have the same matrix, and are multiplied by it in one call.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 
 import torch
@@ -24,6 +24,8 @@ LOW_GAIN, HIGH_GAIN = 2**0.5 / 1.230174104914001, -1.230174104914001 / 2**0.5
 FUSED = 4
 BLOCK = 64
 """Samples of an axis that one matrix makes, at least; no fewer than `FUSED` levels reach over."""
+SLIM = 32
+"""The same for the bands of pictures, where 3 levels or less reach over less."""
 TINY = 1e-12
 """Numbers below this in a matrix are none: what rounding left, and slow as denormal numbers are."""
 
@@ -55,35 +57,67 @@ def packets_2d(x: Tensor, levels: int) -> Tensor:
     H and W are multiples of 2^levels. Channel (c 2^levels + v) 2^levels + u is the vertical band
     v and horizontal band u of channel c, lowest frequencies first. Lies channels last in memory.
     """
-    return torch.cat(list(strips_2d(x, levels)), 2)
+    strips = strips_2d(x.permute(0, 2, 3, 1), levels)
+    bands = torch.cat([strip.clone() for strip in strips], 1)
+    return bands.permute(0, 1, 2, 4, 5, 3).flatten(3).permute(0, 3, 1, 2)
 
 
-def strips_2d(
-    x: Tensor, levels: int, read: Callable[[Tensor], Tensor] = Tensor.contiguous
-) -> Iterator[Tensor]:
-    """The same in strips of some rows from the top: what is done with one stays in the cache.
+def strips_2d(x: Tensor, levels: int) -> Iterator[Tensor]:
+    """The same of [B, H, W, C] in strips of some rows from the top: each stays in the cache.
 
-    `read` makes numbers of some rows of `x`, which may be pixels.
+    A strip is [B, h, w, 2^levels, C, 2^levels]: horizontal band, channel, vertical band. It must
+    be used before the next one is asked for, which takes its memory. Pixels become float32 as they
+    are.
     """
-    for start, count, matrix in _runs(x, -2, levels, inverse=False):
-        for place in range(start, start + count * BLOCK, BLOCK):
-            # No name keeps the rows while the next ones are read: memory in the cache serves again.
-            strip = torch.matmul(matrix, read(x[:, :, place : place + matrix.shape[1]]))
-            yield _bands_of(strip, levels)
+    block, runs = _slim(levels), _runs(x, 1, levels, inverse=False, block=_slim(levels))
+    most = max(matrix.shape[1] + 3 * len(matrix) for _, _, matrix in runs)
+    memory = runs[0][2].new_empty(most * len(x) * x.shape[2] * x.shape[3])
+    for start, count, matrix in runs:
+        strip = _Strip(x, levels, matrix, memory)
+        for place in range(start, start + count * block, block):
+            yield strip.of(x[:, place : place + matrix.shape[1]])
 
 
-def _bands_of(strip: Tensor, levels: int) -> Tensor:
-    """Rows that are vertical bands [B, C, H, W] -> bands as `packets_2d` has them."""
-    (batch, channels, height, width), side = strip.shape, 1 << levels
-    bands = strip.new_empty(batch, height // side, width // side, channels, side, side)
-    done = 0
-    for part in _products(strip, levels, inverse=False):
-        blocks = part.reshape(len(part), batch, channels, height // side, side, -1, side)
-        stop = done + len(part) * blocks.shape[5]
-        place = bands[:, :, done:stop].view(batch, height // side, len(part), -1, *bands.shape[3:])
-        place.copy_(blocks.permute(1, 3, 0, 5, 2, 4, 6))
-        done = stop
-    return bands.flatten(3).permute(0, 3, 1, 2)
+class _Strip:
+    """The map of some rows [B, ., W, C] of pictures, in memory that is used again and again."""
+
+    def __init__(self, x: Tensor, levels: int, matrix: Tensor, memory: Tensor) -> None:
+        """Take a matrix [made, source] of the rows' axis, and memory for made three times."""
+        (batch, _, width, channels), (made, source) = x.shape, matrix.shape
+        self._matrix, side, size = matrix.T, 1 << levels, batch * width * channels
+        self._rows = memory[: size * source].view(batch, source, width, channels)
+        rest = memory[size * source : size * (source + 3 * made)].view(3, batch, width, -1)
+        columns, spread, bands = rest.unbind()
+        self._columns = columns.view(batch, width * channels, made)
+        self._across = _across(columns, spread, levels)
+        blocks = spread.view(batch, width // side, side, channels, made // side, side)
+        self._sorted = blocks.permute(0, 4, 1, 2, 3, 5)
+        self._bands = bands.view(self._sorted.shape)
+
+    def of(self, rows: Tensor) -> Tensor:
+        """The bands of rows, as `strips_2d` has them."""
+        self._rows.copy_(rows)
+        torch.matmul(self._rows.flatten(2).transpose(1, 2), self._matrix, out=self._columns)
+        for matrix, windows, place in self._across:
+            torch.matmul(matrix, windows, out=place)
+        return self._bands.copy_(self._sorted)
+
+
+def _across(x: Tensor, out: Tensor, levels: int) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """The products that make the map over the axis 1 of [B, W, .]: two factors, and their place."""
+    block, done, found = _slim(levels), 0, list[tuple[Tensor, Tensor, Tensor]]()
+    for start, count, matrix in _runs(x, 1, levels, inverse=False, block=block):
+        made, source = matrix.shape
+        windows = x[:, start : start + (count - 1) * block + source].unfold(1, source, block)
+        place = out[:, done : done + count * made].view(len(out), count, made, -1)
+        found.append((matrix, windows.transpose(2, 3), place))
+        done += count * made
+    return found
+
+
+def _slim(levels: int) -> int:
+    """Samples of an axis of a picture whose bands one matrix makes."""
+    return max(SLIM, 4 << levels)
 
 
 def inverse_2d(bands: Tensor, levels: int) -> Tensor:
@@ -144,24 +178,26 @@ def _products(x: Tensor, levels: int, *, inverse: bool) -> Iterator[Tensor]:
         yield torch.matmul(windows.transpose(0, 1), matrix.T)
 
 
-def _runs(x: Tensor, axis: int, levels: int, *, inverse: bool) -> list[tuple[int, int, Tensor]]:
+def _runs(
+    x: Tensor, axis: int, levels: int, *, inverse: bool, block: int = BLOCK
+) -> list[tuple[int, int, Tensor]]:
     """The map over an axis as runs of blocks that have the same matrix [made, source].
 
     Of each run the place of the first source, and how many blocks it has; the next source starts
-    `BLOCK` after it.
+    `block` after it.
     """
     size, margin = x.shape[axis], 4 << levels
-    short = size if size < 4 * BLOCK else 3 * BLOCK + size % BLOCK
+    short = size if size < 4 * block else 3 * block + size % block
     dtype = x.dtype if x.is_floating_point() else torch.float32
     whole = _matrix(short, levels, inverse, dtype, x.device)
     if size == short:
         return [(0, 1, whole)]
-    end = size - (short - 2 * BLOCK)
-    middle = whole[BLOCK : 2 * BLOCK, BLOCK - margin : 2 * BLOCK + margin]
+    end = size - (short - 2 * block)
+    middle = whole[block : 2 * block, block - margin : 2 * block + margin]
     return [
-        (0, 1, whole[:BLOCK, : BLOCK + margin]),
-        (BLOCK - margin, end // BLOCK - 1, middle),
-        (end - margin, 1, whole[2 * BLOCK :, 2 * BLOCK - margin :]),
+        (0, 1, whole[:block, : block + margin]),
+        (block - margin, end // block - 1, middle),
+        (end - margin, 1, whole[2 * block :, 2 * block - margin :]),
     ]
 
 
