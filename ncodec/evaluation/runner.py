@@ -206,7 +206,6 @@ class _Run:
         self.rows = {row.key: row for row in results.rows}
         self.total = sum(len(task.qualities) for _, tasks in plan for task in tasks)
         self.done, self.unwritten, self.written_at = 0, 0, time.monotonic()
-        self.warm: set[str] = set()
 
     def run(self) -> None:
         """Measure what is not there yet; results are written whatever ends this."""
@@ -271,15 +270,14 @@ class _Run:
         self._keep(replace(row, error=said_of(error)))
 
     def _measured(self, row: Row, subject: Subject, loaded: Loaded) -> Row:
-        if subject.name not in self.warm:  # The first call of a network takes longer.
-            subject.decode(subject.encode(loaded.media, row.quality))
-            self.warm.add(subject.name)
+        # Memory in a call of its own: what follows on giving memory back takes longer.
         with PeakMemory() as peak:
-            begin = time.perf_counter()
-            data = subject.encode(loaded.media, row.quality)
-            middle = time.perf_counter()
-            decoded = subject.decode(data)
-            end = time.perf_counter()
+            subject.decode(subject.encode(loaded.media, row.quality))
+        begin = time.perf_counter()
+        data = subject.encode(loaded.media, row.quality)
+        middle = time.perf_counter()
+        decoded = subject.decode(data)
+        end = time.perf_counter()
         row = replace(
             row,
             bytes=len(data),
