@@ -161,9 +161,8 @@ class RowModel:
         self.digits = np.ascontiguousarray(digits.T[order])
         self.groups = self.symbols.take(self.digits)
         self.joint = entropy_model(counts[order])
-        # A search from the likeliest down ends at once where one group has most of the mass.
-        likely = counts[order[0]] > TOTAL // 2
-        self.joint_decoder = entropy_model(counts[order], lazy=True) if likely else self.joint
+        lazy = _likely_first(counts)
+        self.joint_decoder = entropy_model(counts[order], lazy=True) if lazy else self.joint
 
     def whole(self, count: int) -> int:
         """How many of `count` indexes are coded in groups."""
@@ -195,6 +194,15 @@ def joint_counts(counts: NDArray[np.int32], size: int) -> NDArray[np.int32]:
     joint: NDArray[np.int32] = np.floor(masses * (TOTAL - masses.size) + 1).astype(np.int32)
     joint[np.argmax(joint)] += TOTAL - int(joint.sum())
     return joint
+
+
+def _likely_first(counts: NDArray[np.int32]) -> bool:
+    """Whether a search from the likeliest symbol down is faster than one by halves.
+
+    Measured: it is where the entropy is below half of what equal counts have.
+    """
+    masses = counts / TOTAL
+    return bool(-2 * (masses @ np.log2(masses)) < np.log2(len(counts)))
 
 
 def entropy_model(counts: NDArray[np.int32], *, lazy: bool = False) -> object:
