@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MAX_TILE_PIXELS = 2**22
 """Largest tile that is decoded, 2048 x 2048: its latents take 6 bytes a pixel."""
+MANY_TILES = 40
+"""With more tiles, memory counts for more than a little time."""
 
 Pixels = NDArray[np.uint8]
 Origins = NDArray[np.uint8]
@@ -36,7 +38,7 @@ Part = Callable[[], bytes]
 
 
 class DecodeJob:
-    """One file being decoded. Latents of a few rows of tiles are kept for their neighbours."""
+    """One file being decoded. Latents are kept as long as tiles beside or below need them."""
 
     def __init__(self, codec: TiledPictureCodec, reader: Reader, partial: bool) -> None:
         self.codec, self.reader, self.partial = codec, reader, partial
@@ -50,7 +52,7 @@ class DecodeJob:
             claim = f"{largest.width}x{largest.height}"
             raise LimitExceededError(f"a tile of {claim} pixels is above {MAX_TILE_PIXELS} pixels")
         self.parts = self._parts()
-        self.kept: dict[int, Tensor] = {}
+        self.kept: dict[int, tuple[Box, Tensor]] = {}
         self.lost: dict[int, Lost] = {}
         self.origins: dict[int, Origins] = {}
 
@@ -100,6 +102,7 @@ class DecodeJob:
             pixels = self._pixels(part, index)
             rows, columns = part.move(box.left, box.top).slices
             array[rows, columns, : 1 if media.grey else 3] = _grey(pixels) if media.grey else pixels
+            self._forget(part)
             if progress:
                 progress(done + 1, len(tiles))
         if alpha is not None:
@@ -162,13 +165,13 @@ class DecodeJob:
         seen = part.grow(self.codec.decoder_halo).meet(self.grid.picture)
         window = seen.align(self.codec.stride)
         latent = self._latents(window, self.grid.touching(window))
-        self._forget(window.top // self.grid.side)
+        self._release(index)
         return self.codec.synthesise(latent, self.rate, part.move(window.left, window.top))
 
     def _latents(self, window: Box, tiles: Iterable[int]) -> Tensor:
         """The latent [1, M, h, w] of a window, put together from its tiles."""
         spot = window.divide(self.codec.stride)
-        parts = [(self.area(i), self._tile(i)) for i in tiles]
+        parts = [self._tile(i) for i in tiles]
         shape = (1, parts[0][1].shape[1], spot.height, spot.width)
         whole = parts[0][1].new_zeros(shape)
         for box, latent in parts:
@@ -179,9 +182,12 @@ class DecodeJob:
         return whole
 
     @torch.inference_mode()
-    def _tile(self, index: int) -> Tensor:
+    def _tile(self, index: int) -> tuple[Box, Tensor]:
+        """A tile's latent, or what is kept of it, and its positions in the picture's."""
         if index not in self.kept:
-            latent = self.kept[index] = self._decoded(index, self.area(index))
+            area = self.area(index)
+            latent = self._decoded(index, area)
+            self.kept[index] = area, latent
             origins = self.codec.origins(latent)
             if origins is not None:
                 self.origins[index] = origins
@@ -197,12 +203,26 @@ class DecodeJob:
             self.lost[index] = Lost(index, self.grid.box(index).region)
             return self.codec.empty(box, self.rate)
 
-    def _forget(self, row: int) -> None:
-        """Drop latents of tile rows before `row`."""
-        kept = {i: y for i, y in self.kept.items() if self.grid.row_of(i) >= row}
-        if len(kept) < len(self.kept):
-            self.kept = kept
+    def _release(self, index: int) -> None:
+        """Give back what a tile's symbols took, before its pixels take as much.
+
+        It takes a tenth of a tile's time: in pictures of usual sizes, once a row is enough.
+        """
+        starts_row = index > 0 and index % self.grid.columns == 0
+        if starts_row or len(self.grid) > MANY_TILES:
             release_freed()
+
+    def _forget(self, done: Box) -> None:
+        """Drop what no tile after the pixels `done` needs; tiles come row by row."""
+        halo, stride = self.codec.decoder_halo, self.codec.stride
+        for index, (box, latent) in list(self.kept.items()):
+            beside = box.right > (done.right - halo) // stride
+            top = ((done.top if beside else done.bottom) - halo) // stride
+            if top >= box.bottom:
+                del self.kept[index]
+            elif top > box.top:
+                rest = Box(box.left, top, box.right, box.bottom)
+                self.kept[index] = rest, latent[:, :, top - box.top :].clone()
 
 
 def _grey(pixels: Pixels) -> Pixels:

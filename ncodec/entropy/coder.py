@@ -7,19 +7,20 @@ that escaped, in the same order: first their classes, then their lower bits, cla
 
 import zlib
 from collections.abc import Iterator
-from typing import TypeAlias
 
 import constriction
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ncodec.entropy.order import CACHED, Order, Rows
 from ncodec.entropy.tables import (
-    ESCAPED,
     MAX_MAGNITUDE,
+    NARROW_MAGNITUDE,
     PRECISION,
     TOTAL,
     RowModel,
     Tables,
+    Values,
     entropy_model,
 )
 from ncodec.errors import CorruptFileError, EntropyDesyncError, InputError
@@ -34,8 +35,6 @@ _CLASS_MODEL = entropy_model(_CLASS_COUNTS)
 _CLASS_BITS = PRECISION - np.log2(_CLASS_COUNTS) + np.arange(_ESCAPE_CLASSES)
 # Part of the format. It bounds the memory that sorting takes.
 _BLOCK = 1 << 20
-
-_Rows: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 class Encoder:
@@ -80,21 +79,20 @@ class Encoder:
         words: NDArray[np.uint32] = self._coder.get_compressed()
         return np.trim_zeros(words, "b").astype("<u4").tobytes() + _digest(self._crc)
 
-    def _encode_block(self, values: NDArray[np.int32], rows: _Rows, tables: Tables) -> None:
-        order = _Order(rows)
-        index, distances = _indexes(values.take(order.places), order, tables)
+    def _encode_block(self, values: NDArray[np.int32], rows: Rows, tables: Tables) -> None:
+        order = Order(rows)
+        narrow = _narrow(values, tables)
+        index, distances = _indexes(order.take(narrow), order, tables)
         for row, part in order.parts():
             self._encode_row(index[part], tables.model(row))
         self._encode_distances(distances)
 
-    def _encode_row(self, index: NDArray[np.int32], model: RowModel) -> None:
-        whole = 0
-        if model.joint is not None:
-            joint = model.pack(index)
-            self._coder.encode(joint, model.joint)
-            whole = len(joint) * model.size
+    def _encode_row(self, index: Values, model: RowModel) -> None:
+        whole = model.whole(len(index))
+        if whole:
+            self._coder.encode(model.pack(index[:whole]), model.joint)
         if whole < len(index):
-            self._coder.encode(index[whole:], model.plain)
+            self._coder.encode(index[whole:].astype(np.int32, copy=False), model.plain)
 
     def _encode_distances(self, distances: NDArray[np.int64]) -> None:
         if not distances.size:
@@ -166,24 +164,26 @@ class Decoder:
             raise CorruptFileError("entropy-coded data is damaged") from error
         return symbols
 
-    def _decode_block(self, symbols: NDArray[np.int32], rows: _Rows, tables: Tables) -> None:
-        order, found = _Order(rows), np.empty(len(rows), np.int32)
+    def _decode_block(self, symbols: NDArray[np.int32], rows: Rows, tables: Tables) -> None:
+        order = Order(rows)
+        found: Values = np.empty(len(rows), tables.dtype)
         for row, part in order.parts():
             self._decode_row(found[part], tables.model(row))
-        escaped = np.flatnonzero(found == ESCAPED)
-        if escaped.size:
-            row_of = rows[order.places[escaped]]
-            found[escaped] = self._decode_escapes(tables.low[row_of], tables.length[row_of] - 1)
-        symbols[order.places] = found
+        order.put(found, symbols)
+        # The largest number there is: to look for it is quick where nothing escaped.
+        if found.max() == tables.escaped:
+            places = np.flatnonzero(symbols == tables.escaped)
+            places = places[np.argsort(rows[places], kind="stable")]
+            row_of = rows[places]
+            symbols[places] = self._decode_escapes(tables.low[row_of], tables.length[row_of] - 1)
 
-    def _decode_row(self, symbols: NDArray[np.int32], model: RowModel) -> None:
-        """Fill in the symbols of one row; `ESCAPED` for those that do."""
-        whole = 0
+    def _decode_row(self, symbols: Values, model: RowModel) -> None:
+        """Fill in the symbols of one row; `Tables.escaped` for those that do."""
+        whole = model.whole(len(symbols))
         # The coder gives no number that the lists of symbols lack: nothing is ever clipped, but
         # so NumPy need not look before it writes.
-        if model.joint is not None:
-            joint = self._take(model.joint_decoder, len(symbols) // model.size)
-            whole = len(joint) * model.size
+        if whole:
+            joint = self._take(model.joint_decoder, whole // model.size)
             groups = symbols[:whole].reshape(-1, model.size)
             model.groups.take(joint, 0, groups, mode="clip")
         if whole < len(symbols):
@@ -217,9 +217,9 @@ def ideal_bits(symbols: ArrayLike, rows: ArrayLike, tables: Tables) -> float:
     return sum(_block_bits(values[b], row_index[b], tables) for b in _blocks(values.size))
 
 
-def _block_bits(values: NDArray[np.int32], rows: _Rows, tables: Tables) -> float:
-    order = _Order(rows)
-    index, distances = _indexes(values.take(order.places), order, tables)
+def _block_bits(values: NDArray[np.int32], rows: Rows, tables: Tables) -> float:
+    order = Order(rows)
+    index, distances = _indexes(order.take(values), order, tables)
     bits = float(_CLASS_BITS[_escape_classes(distances)].sum())
     for row, part in order.parts():
         used = tables.counts[row, : tables.length[row]]
@@ -228,9 +228,7 @@ def _block_bits(values: NDArray[np.int32], rows: _Rows, tables: Tables) -> float
     return bits
 
 
-def _checked(
-    symbols: ArrayLike, rows: ArrayLike, tables: Tables
-) -> tuple[NDArray[np.int32], _Rows]:
+def _checked(symbols: ArrayLike, rows: ArrayLike, tables: Tables) -> tuple[NDArray[np.int32], Rows]:
     values = np.asarray(symbols)
     row_index = _checked_rows(rows, tables)
     if values.dtype.kind not in "iu" or values.shape != row_index.shape:
@@ -243,7 +241,7 @@ def _checked(
     return values.reshape(-1).astype(np.int32, copy=False), row_index.reshape(-1)
 
 
-def _checked_rows(rows: ArrayLike, tables: Tables) -> _Rows:
+def _checked_rows(rows: ArrayLike, tables: Tables) -> Rows:
     row_index = np.asarray(rows)
     if row_index.dtype.kind not in "iu":
         raise InputError(f"table rows must be integers, not {row_index.dtype}")
@@ -260,47 +258,27 @@ def _blocks(count: int) -> Iterator[slice]:
     return (slice(start, start + _BLOCK) for start in range(0, count, _BLOCK))
 
 
-class _Order:
-    """The order in which the symbols of a block are coded: row by row, ascending.
-
-    Attributes:
-        places: positions of all symbols in this order.
-    """
-
-    def __init__(self, rows: _Rows) -> None:
-        self.places = np.argsort(rows, kind="stable")
-        # To search for the ends of rows in what is sorted is much faster than to count symbols.
-        every = np.arange(int(rows[self.places[-1]]) + 1, dtype=rows.dtype)
-        stops = np.searchsorted(rows, every, "right", sorter=self.places)
-        counts = stops.copy()
-        counts[1:] -= stops[:-1]
-        self._used = np.flatnonzero(counts)
-        self._counts, self._stops = counts[self._used], stops[self._used]
-
-    def parts(self) -> Iterator[tuple[int, slice]]:
-        """Each row that is used, and which symbols in this order it has."""
-        ends = self._stops.tolist()
-        for row, start, stop in zip(self._used.tolist(), [0, *ends], ends, strict=False):
-            yield row, slice(start, stop)
-
-    def repeat(self, values: NDArray[np.int32]) -> NDArray[np.int32]:
-        """The value of each symbol's row, in this order."""
-        return np.repeat(values[self._used], self._counts)
+def _narrow(values: NDArray[np.int32], tables: Tables) -> Values:
+    """Symbols in the type of the tables, if their differences from the rows' ends fit it."""
+    if len(values) <= CACHED:
+        return values
+    fit = values.min() >= -NARROW_MAGNITUDE and values.max() <= NARROW_MAGNITUDE
+    return values.astype(tables.dtype, copy=False) if fit else values
 
 
-def _indexes(
-    values: NDArray[np.int32], order: _Order, tables: Tables
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+def _indexes(values: Values, order: Order, tables: Tables) -> tuple[Values, NDArray[np.int64]]:
     """Table indexes of symbols, and the distances of those that escape: all in coding order.
 
     The symbols, also in coding order, are overwritten.
     """
-    values -= order.repeat(tables.low)
-    last = order.repeat(tables.length - 1)
+    values -= order.repeat(tables.low, values.dtype)
+    last = order.repeat(tables.length, values.dtype)
+    last -= 1
     # Symbols below the row wrap to large numbers: one test finds all that escape.
-    escaped = np.flatnonzero(values.view(np.uint32) >= last.view(np.uint32))
-    beyond, end = values[escaped].astype(np.int64), last[escaped]
-    values[escaped] = end
+    unsigned = np.dtype(f"u{values.itemsize}")
+    beyond_row = np.flatnonzero(values.view(unsigned) >= last.view(unsigned))
+    beyond, end = values[beyond_row].astype(np.int64), last[beyond_row]
+    values[beyond_row] = end
     return values, np.where(beyond < 0, -2 * beyond, 2 * (beyond - end) + 1)
 
 

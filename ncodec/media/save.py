@@ -14,6 +14,7 @@ from ncodec.errors import OptionError, OutputError
 from ncodec.media.convert import pillow_errors
 from ncodec.media.image import MODES, Image, Pixels, channels_of, strips
 from ncodec.media.metadata import EXIF_PREFIX, check_exif, check_icc, portable_exif
+from ncodec.media.png import write_png
 
 _OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
@@ -91,10 +92,11 @@ def _as_binary(target: object) -> BinaryIO:
 
 def _write(image: Image, stream: BinaryIO, kind: str, notes: list[str]) -> None:
     mode = _mode_for(image, kind, notes)
-    picture = _to_pillow(image.array, mode)
     options = _OPTIONS.get(kind, {}) | _metadata(image, kind, mode, notes)
     if kind == "PNG" and image.width * image.height > _FAST_PNG_PIXELS:
-        options["compress_level"] = 1
+        write_png(image.array, stream, options)
+        return
+    picture = _to_pillow(image.array, mode)
     if kind in _LOSSES:
         notes.append(_LOSSES[kind])
     # Pillow seeks in what it writes, which a pipe can't.

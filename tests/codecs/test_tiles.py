@@ -149,6 +149,34 @@ def test_latents_of_rows_that_are_done_are_dropped(codec: Codec, engine: Hyperpr
     assert max(kept) <= 3
 
 
+@pytest.mark.parametrize("region", [None, (100, 0, 100, 300), (63, 52, 130, 200)])
+def test_what_is_dropped_was_not_needed(
+    codec: Codec,
+    engine: HyperpriorCodec,
+    tile: int,
+    region: tuple[int, int, int, int] | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    blob = codec.encode(picture(200, 300), quality=30)
+    found = engine.decompress(Reader(blob), region=region).array
+    monkeypatch.setattr(DecodeJob, "_forget", lambda *_: None)
+    np.testing.assert_array_equal(engine.decompress(Reader(blob), region=region).array, found)
+
+
+def test_a_row_and_its_border_are_kept(codec: Codec, engine: HyperpriorCodec) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiled_picture, "TILE", 256)
+        blob = codec.encode(picture(256 * 5, 256 * 3), quality=10)
+    job = DecodeJob(engine, Reader(blob), partial=False)
+    rows = list[int]()
+    job.picture(
+        job.grid.picture,
+        lambda done, total: rows.append(sum(box.height for box, _ in job.kept.values())),
+    )
+    # Five tiles of 16 rows and 7 of five tiles above or below, and two whole ones at the ends.
+    assert max(rows) <= 5 * 16 + 5 * 7 + 2 * 16
+
+
 def test_tiles_can_be_decoded_in_any_order(engine: HyperpriorCodec, wide: bytes) -> None:
     whole = engine.decompress(Reader(wide)).colour
     job = DecodeJob(engine, Reader(wide), partial=False)

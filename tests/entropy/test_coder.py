@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from ncodec.entropy import MAX_MAGNITUDE, TOTAL, Decoder, Encoder, Tables, ideal_bits
+from ncodec.entropy import MAX_MAGNITUDE, TOTAL, Decoder, Encoder, Tables, coder, ideal_bits, order
 from ncodec.entropy.build import counted_tables, gaussian_tables, normalise
 from ncodec.errors import BitstreamError, CorruptFileError, EntropyDesyncError, InputError
 
@@ -128,6 +128,30 @@ def test_hundreds_of_rows_and_every_layout_of_memory_code_the_same() -> None:
     encoder.encode(wide[::2], rows.ravel(), tables)
     assert encoder.finish() == payload
     assert (Decoder(payload).decode(np.asfortranarray(rows), tables) == symbols).all()
+
+
+@pytest.mark.parametrize("shift", [0, 2**14, -(2**15), 2**20 - 300])
+@pytest.mark.parametrize("far", [2**14 - 1, 2**14, 2**15, 2**20])
+@pytest.mark.parametrize("used", [1, 8])
+def test_pieces_and_narrow_types_are_no_part_of_the_format(
+    shift: int, far: int, used: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    symbols, rows = latents(3000)
+    rows = np.minimum(rows, np.uint8(used - 1))
+    symbols = np.minimum(symbols + np.int32(shift), np.int32(2**20))
+    symbols[::250] = far
+    symbols[::251] = -far
+    tables = Tables(GAUSSIANS.counts, GAUSSIANS.low + np.int32(shift), GAUSSIANS.length)
+    payload = encoded(symbols, rows, tables)
+    assert (Decoder(payload).decode(rows, tables) == symbols).all()
+    for module, name, value in (
+        (coder, "CACHED", 100),
+        (order, "CACHED", 100),
+        (order, "_PIECE", 64),
+    ):
+        monkeypatch.setattr(module, name, value)
+    assert encoded(symbols, rows, tables) == payload
+    assert (Decoder(payload).decode(rows, tables) == symbols).all()
 
 
 def test_encoding_leaves_its_input_alone() -> None:

@@ -2,7 +2,9 @@
 
 import io
 import struct
+import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -12,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+import ncodec.media.image
+import ncodec.media.save
 from ncodec.errors import OptionError, OutputError
 from ncodec.media import Image, Metadata, load_image, output_format, save_image
 
@@ -61,6 +65,40 @@ def test_metadata_is_written(kind: str) -> None:
     stored = PIL.Image.Exif()
     stored.load(back.metadata.exif or b"")
     assert stored[0x010F] == "A camera"
+
+
+@pytest.mark.parametrize("shape", [(40, 50), (40, 50, 2), (40, 50, 3), (1, 90, 3), (70, 1, 4)])
+def test_large_pngs_are_what_pillow_makes_of_the_whole(
+    shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ncodec.media.save, "_FAST_PNG_PIXELS", 0)
+    monkeypatch.setattr(ncodec.media.image, "STRIP_PIXELS", 150)
+    samples = np.cumsum(pattern(*shape) // 32, axis=0, dtype=np.uint8)  # All filters are chosen.
+    image = Image(samples, Metadata(SRGB if shape[2:] > (2,) else None, EXIF))
+    data, notes = saved(image, "png")
+    whole = image.to_pil()
+    whole.info.clear()
+    options = {"icc_profile": image.metadata.icc, "exif": EXIF, "compress_level": 1}
+    assert notes == ()
+    assert inflated(data) == inflated(pillow_png(whole, options))
+
+
+def pillow_png(picture: PIL.Image.Image, options: dict[str, Any]) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "PNG", **options)
+    return out.getvalue()
+
+
+def inflated(png: bytes) -> dict[bytes, bytes]:
+    """The chunks of a PNG by kind, the filtered pixels unpacked; their checksums are checked."""
+    found, place = dict[bytes, bytes](), 8
+    while place < len(png):
+        (size,) = struct.unpack_from(">I", png, place)
+        chunk = png[place + 4 : place + 8 + size]
+        assert png[place + 8 + size :][:4] == struct.pack(">I", zlib.crc32(chunk))
+        found[chunk[:4]] = found.get(chunk[:4], b"") + chunk[4:]
+        place += 12 + size
+    return found | {b"IDAT": zlib.decompress(found[b"IDAT"])}
 
 
 @pytest.mark.parametrize("kind", ["png", "webp", "tif", "avif", "jp2", "tga"])
