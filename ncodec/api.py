@@ -125,9 +125,9 @@ def encode(
     (bits a pixel), `psnr` (dB over RGB) and `kbps` (1000 bits a second, a ceiling) may be given;
     bpp, size and kbps count the whole file. `drop` is how many percent of its words (0..50)
     "vqgan" leaves out for the decoder to guess; without `codec` it chooses "vqgan". `strip` leaves
-    EXIF and ICC out (None: "vqgan" does, others keep them); `verify` decodes the symbols again.
-    What cannot be kept is said in `NcodecWarning`s. Raises `InputError`, `OptionError`,
-    `ModelError`.
+    EXIF and ICC out and brings colours to sRGB (None: "vqgan" does, others keep them); `verify`
+    decodes the symbols again. What cannot be kept is said in `NcodecWarning`s. Raises
+    `InputError`, `OptionError`, `ModelError`.
     """
     from ncodec.media import open_media, unkept
 

@@ -105,7 +105,7 @@ class Codec:
             return self._encode(opened, target, strip, verify)
 
     def shed(self, media: Media, strip: bool | None) -> Media:
-        """The picture or sound without its metadata, where `strip` says so.
+        """The picture, then in sRGB, or sound without its metadata, where `strip` says so.
 
         None: where the codec's files are so small that metadata would be most of them.
         """
@@ -223,8 +223,10 @@ class Codec:
         kind = output_format(target)
         codec = image_codec(reader, self.device)
         image = codec.decompress(reader, region=region, partial=partial)
-        files.write_atomic(target, lambda file: save_image(image, file, kind), overwrite=overwrite)
-        return image.warnings
+        notes = files.write_atomic(
+            target, lambda file: save_image(image, file, kind), overwrite=overwrite
+        )
+        return (*image.warnings, *notes)
 
     def _sound_file(
         self, reader: Reader, target: Path, span: Span | None, partial: bool, overwrite: bool

@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,7 +24,9 @@ from ncodec.cli.paths import NCD, Job, plan
 from ncodec.cli.screen import Screen
 from ncodec.container import Reader
 from ncodec.errors import OptionError
-from ncodec.info import AudioInfo, ImageInfo, info_of
+
+if TYPE_CHECKING:
+    from ncodec.info import AudioInfo, ImageInfo
 
 
 @verb
@@ -60,6 +62,7 @@ def trim(
 
     def trim_file(job: Job, _: Progress) -> Exit:
         from ncodec import api
+        from ncodec.info import info_of
 
         begin = time.perf_counter()
         with opened(job.source, limits) as file:
@@ -74,8 +77,10 @@ def trim(
 
 
 def _report(
-    screen: Screen, job: Job, before: int, said: ImageInfo | AudioInfo, took: float
+    screen: Screen, job: Job, before: int, said: "ImageInfo | AudioInfo", took: float
 ) -> None:
+    from ncodec.info import AudioInfo
+
     rate = f"{said.kbps:.2f} kbit/s" if isinstance(said, AudioInfo) else f"{said.bpp:.3f} bpp"
     facts = {"kbps": said.kbps} if isinstance(said, AudioInfo) else {"bpp": said.bpp}
     screen.summary(

@@ -54,6 +54,7 @@ class DecodeJob:
         self.parts = self._parts()
         self.kept: dict[int, tuple[Box, Tensor]] = {}
         self.lost: dict[int, Lost] = {}
+        self.top: int | None = None
         self.origins: dict[int, Origins] = {}
 
     @property
@@ -165,7 +166,7 @@ class DecodeJob:
         seen = part.grow(self.codec.decoder_halo).meet(self.grid.picture)
         window = seen.align(self.codec.stride)
         latent = self._latents(window, self.grid.touching(window))
-        self._release(index)
+        self._release(part.top)
         return self.codec.synthesise(latent, self.rate, part.move(window.left, window.top))
 
     def _latents(self, window: Box, tiles: Iterable[int]) -> Tensor:
@@ -203,14 +204,14 @@ class DecodeJob:
             self.lost[index] = Lost(index, self.grid.box(index).region)
             return self.codec.empty(box, self.rate)
 
-    def _release(self, index: int) -> None:
-        """Give back what a tile's symbols took, before its pixels take as much.
+    def _release(self, top: int) -> None:
+        """Give back what the symbols of a tile from row `top` on took, before its pixels do.
 
         It takes a tenth of a tile's time: in pictures of usual sizes, once a row is enough.
         """
-        starts_row = index > 0 and index % self.grid.columns == 0
-        if starts_row or len(self.grid) > MANY_TILES:
+        if self.top not in (None, top) or len(self.grid) > MANY_TILES:
             release_freed()
+        self.top = top
 
     def _forget(self, done: Box) -> None:
         """Drop what no tile after the pixels `done` needs; tiles come row by row."""

@@ -87,10 +87,6 @@ class TileGrid:
         corner = Box(0, 0, self.side, self.side).move(-column * self.side, -row * self.side)
         return corner.meet(self.picture)
 
-    def row_of(self, index: int) -> int:
-        """The row of tiles that a tile lies in."""
-        return index // self.columns
-
     def touching(self, box: Box) -> Iterator[int]:
         """Numbers of the tiles that share pixels with `box`."""
         inside = box.meet(self.picture)

@@ -55,7 +55,7 @@ class WallocPictures(TiledPictureCodec):
         The model takes -0.5..0.5, but to move and scale every pixel takes longer.
         """
         grey = torch.full((1, 3, self.stride, self.stride), -0.5, device=self.device)
-        offset = self.model.analysis(PICTURE.packets(grey)).flatten()
+        offset = torch.mv(self.model.analysis.basis, PICTURE.packets(grey).flatten())
         basis = self.model.analysis.basis.reshape(-1, 3, self.stride, self.stride)
         return basis.permute(3, 1, 2, 0).flatten(0, 2) / 255, offset
 

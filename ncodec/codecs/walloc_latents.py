@@ -153,6 +153,13 @@ class Group:
     symbols: Tensor
     rows: Tensor
 
+    @classmethod
+    def of(cls, count: int, first: int, stop: int) -> "Group":
+        """Room for channels `first` to `stop` at so many positions."""
+        shape = count, stop - first
+        symbols, rows = torch.empty(shape, dtype=torch.int32), torch.empty(shape, dtype=torch.uint8)
+        return cls(slice(first, stop), symbols, rows)
+
 
 class Coding:
     """The integers of one latent while it is coded, pass after pass, in coding order."""
@@ -161,16 +168,9 @@ class Coding:
         self.channels = scales.channels(step)
         self._scales, self._step, self._grid = scales, step, grid
         count = len(grid.order)
-        # Groups are coded as they lie in memory; each has only the positions of its passes.
+        # Groups are coded as they lie in memory; only positions of their passes are ever touched.
         spans = {span for part in grid.passes for span in scales.spans(part.kind, step)}
-        self._groups = {
-            (first, stop): Group(
-                slice(first, stop),
-                torch.empty(count, stop - first, dtype=torch.int32),
-                torch.empty(count, stop - first, dtype=torch.uint8),
-            )
-            for first, stop in spans
-        }
+        self._groups = {span: Group.of(count, *span) for span in spans}
         # The largest thing there is, time and again: new memory for each would have to be cleared.
         self.scratch = torch.empty(0)
         # No pass looks at the last one.

@@ -170,17 +170,17 @@ def _asked_precision() -> str | None:
 @contextmanager
 def _exact_products() -> Iterator[None]:
     asked = _asked_precision()
-    backends: Any = torch.backends.mkldnn
-    newer = backends.matmul.fp32_precision if asked is None else ""
+    backends: Any = (torch.backends.mkldnn, torch.backends.cuda)
+    newer = [backend.matmul.fp32_precision for backend in backends if asked is None]
     torch.set_float32_matmul_precision("highest")
     try:
         with torch.autocast("cpu", enabled=False):
             yield
     finally:
-        if asked is None:
-            backends.matmul.fp32_precision = newer
-        else:
+        if asked is not None:
             torch.set_float32_matmul_precision(asked)
+        for backend, precision in zip(backends, newer, strict=False):
+            backend.matmul.fp32_precision = precision
 
 
 def quantise_dense(

@@ -203,6 +203,7 @@ class _Run:
     ) -> None:
         self.results, self.plan, self.output = results, plan, output
         self.scorer, self.told = scorer, told
+        self.warm: set[str] = set()
         self.rows = {row.key: row for row in results.rows}
         self.total = sum(len(task.qualities) for _, tasks in plan for task in tasks)
         self.done, self.unwritten, self.written_at = 0, 0, time.monotonic()
@@ -270,6 +271,9 @@ class _Run:
         self._keep(replace(row, error=said_of(error)))
 
     def _measured(self, row: Row, subject: Subject, loaded: Loaded) -> Row:
+        if subject.name not in self.warm:  # The first call of a network takes longer, and more.
+            subject.decode(subject.encode(loaded.media, row.quality))
+            self.warm.add(subject.name)
         # Memory in a call of its own: what follows on giving memory back takes longer.
         with PeakMemory() as peak:
             subject.decode(subject.encode(loaded.media, row.quality))

@@ -27,7 +27,7 @@ def write_png(array: Pixels, stream: BinaryIO, options: dict[str, Any]) -> None:
     stream.write(_MAGIC)
     for kind, data in _chunks(array[:1, :1], options):
         if kind == b"IDAT":
-            for part in _compressed(array):
+            for part in filter(None, _compressed(array)):
                 _put(stream, kind, part)
         else:
             size = struct.pack(">II", width, height)

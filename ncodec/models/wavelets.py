@@ -56,6 +56,7 @@ def packets_2d(x: Tensor, levels: int) -> Tensor:
 
     H and W are multiples of 2^levels. Channel (c 2^levels + v) 2^levels + u is the vertical band
     v and horizontal band u of channel c, lowest frequencies first. Lies channels last in memory.
+    Has no gradient.
     """
     strips = strips_2d(x.permute(0, 2, 3, 1), levels)
     bands = torch.cat([strip.clone() for strip in strips], 1)

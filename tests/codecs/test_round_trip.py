@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 import ncodec
 from ncodec.api import Codec, load_codec
 from ncodec.codecs.picture_file import METADATA_BYTES
-from ncodec.errors import InputError, OptionError
-from ncodec.media import Image, Metadata
+from ncodec.errors import InputError, NcodecWarning, OptionError
+from ncodec.media import Image, Metadata, load_image
 
 from .pictures import Pixels, decoded, picture, psnr
 
@@ -85,6 +85,14 @@ def test_metadata_survives_and_strip_drops_it(codec: Codec) -> None:
     assert stripped.metadata == Metadata()
     np.testing.assert_array_equal(stripped.array, kept.array)
     assert len(bare) < len(codec.encode(source))
+
+
+def test_files_say_what_they_cannot_keep(codec: Codec, tmp_path: Path) -> None:
+    coded, flat = tmp_path / "a.ncd", tmp_path / "a.jpg"
+    coded.write_bytes(codec.encode(picture(24, 16, 4)))
+    with pytest.warns(NcodecWarning, match="no transparency"):
+        codec.decode_file(coded, flat)
+    assert load_image(flat).alpha is None
 
 
 def test_metadata_that_no_decoder_takes_is_refused(codec: Codec) -> None:

@@ -84,14 +84,15 @@ def test_what_is_asked_in_newer_words_changes_nothing() -> None:
     net = network()
     inputs = np.random.default_rng(2).integers(0, BOUND + 1, (256, INPUTS))
     expected = run(net, inputs, 1)
-    backends: Any = torch.backends.mkldnn
-    before = backends.matmul.fp32_precision
-    backends.matmul.fp32_precision = "bf16"
+    backends: Any = torch.backends
+    before = backends.mkldnn.matmul.fp32_precision, backends.cuda.matmul.fp32_precision
+    backends.mkldnn.matmul.fp32_precision, backends.cuda.matmul.fp32_precision = "bf16", "tf32"
     try:
         np.testing.assert_array_equal(run(net, inputs, 1), expected)
-        assert backends.matmul.fp32_precision == "bf16"
+        assert backends.mkldnn.matmul.fp32_precision == "bf16"
+        assert backends.cuda.matmul.fp32_precision == "tf32"
     finally:
-        backends.matmul.fp32_precision = before
+        backends.mkldnn.matmul.fp32_precision, backends.cuda.matmul.fp32_precision = before
         torch.set_float32_matmul_precision("highest")
 
 
