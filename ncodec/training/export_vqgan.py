@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 CROPS, CROP = 12, 512
 HEAD_ROOM = 1.5
+USUAL = 0.995
+"""Of contexts, the part whose likeliest word stays within what integers hold."""
 OCTAVE = 64
 """Steps of a weight to a factor of two."""
 TOP = 4000
@@ -60,7 +63,7 @@ def export(model: Trained, draw: Draw, path: Path) -> dict[str, Any]:
     seen = _seen(model, draw)
     for number, network in enumerate(model.contexts.networks):
         if isinstance(network, ContextNetwork):
-            twin = _twin(network, model.contexts.start.softmax(0), *seen[number])
+            twin = _twin(network, seen[number])
             arrays |= twin.to_arrays(f"entropy/context/{number + 1}")
     networks = {k: v for k, v in arrays.items() if k.startswith("model/")}
     metadata = {"model_id": model_id(arrays, MEANING), "networks": digest(networks)}
@@ -69,21 +72,40 @@ def export(model: Trained, draw: Draw, path: Path) -> dict[str, Any]:
     return metadata
 
 
-def _seen(model: Trained, draw: Draw) -> list[tuple[NDArray[np.float64], float]]:
-    """The largest value of each hidden unit [hidden] and of all logits, of each network."""
-    share = model.contexts.start.softmax(0)
-    found = [(np.full(_hidden(net), 1e-3), -np.inf) for net in model.contexts.networks]
+@dataclass(frozen=True)
+class Seen:
+    """What a network did with contexts: hidden units [n, hidden], and the largest logits [n]."""
+
+    hidden: Tensor
+    tops: Tensor
+
+    def level(self) -> tuple[NDArray[np.float64], float]:
+        """Weights of hidden units [hidden] that tell the largest logit best, and what is left.
+
+        The latter is a usual one. What is taken from all logits changes no probability. Training
+        lets them drift together, by the context: far more than integers hold.
+        """
+        ones = torch.ones(len(self.hidden), 1)
+        inputs, wanted = torch.cat([self.hidden, ones], 1), self.tops[:, None]
+        weights = torch.linalg.lstsq(inputs, wanted, driver="gelsd").solution[:-1, 0]
+        left = self.tops - self.hidden @ weights
+        return _values(weights), float(left.quantile(USUAL))
+
+
+def _seen(model: Trained, draw: Draw) -> list[Seen]:
+    """What each network sees in some pictures."""
+    networks = model.contexts.networks
+    found = [[Seen(torch.full((1, _hidden(net)), 1e-3), torch.zeros(1))] for net in networks]
     for number in range(CROPS):
         step = number * (STEPS - 1) // (CROPS - 1)
         words = _words(model, draw(1, CROP), step)
         rate = torch.tensor([step / (STEPS - 1)])
         for kind, around in _around(model.contexts, model.books, words, step):
-            network = model.contexts.networks[kind - 1]
+            network = networks[kind - 1]
             if isinstance(network, ContextNetwork):
-                hidden, logits = _run(network, around, rate, share)
-                peaks, top = found[kind - 1]
-                found[kind - 1] = (np.maximum(peaks, hidden), max(top, logits))
-    return found
+                found[kind - 1].append(_run(network, around, rate))
+    hidden, tops = ([[getattr(x, n) for x in row] for row in found] for n in ("hidden", "tops"))
+    return [Seen(torch.cat(h), torch.cat(t)) for h, t in zip(hidden, tops, strict=True)]
 
 
 def _hidden(network: nn.Module) -> int:
@@ -110,46 +132,25 @@ def _around(contexts: Contexts, books: Books, words: Tensor, step: int) -> list[
     return found
 
 
-def _run(
-    network: ContextNetwork, around: Tensor, rate: Tensor, share: Tensor
-) -> tuple[NDArray[np.float64], float]:
-    """The largest values of hidden units [hidden], and of all logits, less their mean."""
+def _run(network: ContextNetwork, around: Tensor, rate: Tensor) -> Seen:
+    """What a network does with contexts [n, 128]."""
     seen = (around - CENTRE) / CENTRE
     hidden = F.relu(network.first(seen) + network.first_bias(rate).flatten(1))
-    logits = network(around, rate)
-    centred = logits - (logits @ share)[:, None]
-    return hidden.amax(0).double().numpy(), float(centred.max())
+    return Seen(hidden, network(around, rate).amax(1))
 
 
-def _centred(
-    network: ContextNetwork, share: Tensor
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weights and biases of the second layer whose logits have the mean 0, by words' shares [1024].
-
-    A constant on all logits changes no probability, and training lets it drift: contexts far below
-    the largest logit would end where all outputs are cut off.
-    """
-    weight, bias = _values(network.second.weight), _values(network.second_bias.values)
-    shares = _values(share)
-    return weight - shares @ weight, bias - (bias @ shares)[:, None]
-
-
-def _twin(
-    network: ContextNetwork, share: Tensor, peaks: NDArray[np.float64], top: float
-) -> DenseNetwork:
-    """The integer network: logarithms of weights, in steps of 1/OCTAVE, the largest near TOP.
-
-    `peaks` [hidden] are the largest values of hidden units, `top` the largest logit.
-    """
+def _twin(network: ContextNetwork, seen: Seen) -> DenseNetwork:
+    """The integer network: logarithms of weights, in steps of 1/OCTAVE, the largest near TOP."""
     weight = _values(network.first.weight) / CENTRE
     bias = _values(network.first_bias.values) - CENTRE * weight.sum(1)
     # A unit that is hardly ever awake would get more steps than exact sums can hold.
     reach = VECTOR_BOUND * np.abs(weight).sum(1) + np.abs(bias).max(0)
+    peaks = _values(seen.hidden.amax(0).clamp_min(1e-3))
     units = np.minimum(MAX_HIDDEN / (HEAD_ROOM * peaks), EXACT / 4 / reach)
     first = quantise_dense(weight * units[:, None], bias * units + 0.5, VECTOR_BOUND, MAX_HIDDEN)
-    scale = OCTAVE / np.log(2)
-    weight, bias = _centred(network, share)
-    weight, bias = weight / units * scale, (bias - top) * scale + TOP + 0.5
+    scale, (common, top) = OCTAVE / np.log(2), seen.level()
+    weight = (_values(network.second.weight) - common) / units * scale
+    bias = (_values(network.second_bias.values) - top) * scale + TOP + 0.5
     second = quantise_dense(weight, bias, MAX_HIDDEN, POWERS - 1)
     return DenseNetwork(first, second, VECTOR_BOUND)
 
