@@ -111,7 +111,7 @@ BUILT_IN = {
         "image",
         "ncodec.codecs.vqgan:VqganCodec",
         (WEIGHTS / "vqgan.safetensors",),
-        "words for blocks of 16x16 pixels: extreme rates, 0.008 to 0.03 bpp",
+        "words for blocks of 16x16 pixels: extreme rates, 0.006 to 0.03 bpp",
         trim="ncodec.codecs.vqgan_trim:trim",
         facts="ncodec.codecs.vqgan_rate:facts",
         strips=True,
