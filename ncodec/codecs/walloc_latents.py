@@ -17,15 +17,17 @@ from torch.nn import Module
 
 from ncodec.codecs.rate_steps import RATE_STEPS
 from ncodec.codecs.rounding import Rounding
+from ncodec.codecs.walloc_prediction import Foresight
 from ncodec.codecs.walloc_scales import ScaleIndexes
 from ncodec.codecs.weights import Arrays
 from ncodec.entropy import Decoder, Encoder, Tables
 from ncodec.errors import EntropyDesyncError, ModelMismatchError
+from ncodec.models.prediction import along
 from ncodec.models.pyramid import Pass, Pyramid, pyramid
 from ncodec.models.rates import SCALES
-from ncodec.models.walloc import Medium, Walloc, by_row, gathered
+from ncodec.models.walloc import Walloc, by_row, gathered
 
-MEANING = ("prior.means.", "log_gain.", "spread")
+MEANING = ("prior.means.", "prior.predictors.", "log_gain.", "spread")
 """Float weights that the model id covers: the others may improve and old files only gain."""
 CPU = torch.device("cpu")
 
@@ -55,6 +57,9 @@ class LatentCoder:
         if self.tables.rows != SCALES:
             raise ModelMismatchError("weights: tables do not fit the codec")
         self.rounding = Rounding(self.tables, arrays)
+        self.foresight: Foresight | None = None
+        if not self.medium.predicted:
+            self.foresight = Foresight(arrays, self.medium, model.prior.predictors.to(CPU))
         # All tiles and seconds of a file mostly have the same rate step.
         self._predictors = lru_cache(maxsize=8)(
             lambda step: _Predictors(model, self.scales.channels(step), step)
@@ -68,18 +73,25 @@ class LatentCoder:
 
     def _encode(self, y: Tensor, grid: Pyramid, encoder: Encoder, step: int) -> "Coding":
         coding, values = Coding(self.scales, grid, step), self._values(grid, step)
-        positions = y.permute(1, 2, 0).flatten(0, 1)
-        for piece in (piece for part in grid.passes for piece in part.pieces(PIECE)):
-            wanted = positions.index_select(0, grid.order[piece.start : piece.stop])
-            self._round(piece, wanted[:, : coding.channels], values, coding)
+        positions = y.permute(1, 2, 0).flatten(0, 1)[:, : coding.channels]
+        for part in grid.passes:
+            if self.foresight and part.along is not None:
+                wanted = positions.index_select(0, grid.order[part.start : part.stop])
+                coding.foresee(part, self.foresight, values.choose(part, wanted, self.foresight))
+            for piece in part.pieces(PIECE):
+                wanted = positions.index_select(0, grid.order[piece.start : piece.stop])
+                self._round(piece, wanted, values, coding)
         # Only now, and all at once: so tables and networks don't push each other out of the cache.
-        for group in (group for part in grid.passes for group in coding.groups(part)):
-            encoder.encode(group.symbols.numpy(), group.rows.numpy(), self.tables)
+        for part in grid.passes:
+            if self.foresight and part.kind in coding.chosen:
+                self.foresight.write(encoder, part.kind, coding.chosen[part.kind])
+            for group in coding.groups(part):
+                encoder.encode(group.symbols.numpy(), group.rows.numpy(), self.tables)
         return coding
 
     def _round(self, piece: Pass, wanted: Tensor, values: "_Values", coding: "Coding") -> None:
         """Round values [n, channels] of a piece of a pass."""
-        mean = values.mean(piece, coding.scratch)
+        mean = values.mean(piece, coding)
         residual = (wanted - mean).mul_(values.gain)
 
         def rounded(rows: Tensor, first: int) -> Tensor:
@@ -101,7 +113,7 @@ class LatentCoder:
         for coding in self._decoded(payload, grid, step, count):
             values = self._values(grid, step)
             for part in grid.passes:
-                values.add(part, values.mean(part, coding.scratch), coding.groups(part))
+                values.add(part, values.mean(part, coding), coding.groups(part))
             found.append(values.latent(height, width))
         return torch.cat(found).to(self.device)
 
@@ -134,6 +146,9 @@ class LatentCoder:
         codings = [Coding(self.scales, grid, step) for _ in range(count)]
         for coding in codings:
             for part in grid.passes:
+                if self.foresight and part.along is not None:
+                    chosen = self.foresight.read(decoder, part.kind, coding.channels)
+                    coding.foresee(part, self.foresight, chosen)
                 coding.run(part, read)
         decoder.finish()
         return codings
@@ -142,7 +157,7 @@ class LatentCoder:
         return pyramid(height, width, self.medium.coarsest, CPU)
 
     def _values(self, grid: Pyramid, step: int) -> "_Values":
-        return _Values(self.medium, self.rounding, grid, self._predictors(step))
+        return _Values(self.model, self.rounding, grid, self._predictors(step))
 
 
 @dataclass(frozen=True)
@@ -162,10 +177,17 @@ class Group:
 
 
 class Coding:
-    """The integers of one latent while it is coded, pass after pass, in coding order."""
+    """The integers of one latent while it is coded, pass after pass, in coding order.
+
+    Attributes:
+        channels: how many are coded.
+        chosen: the predictors [channels] of kinds of passes that have them.
+    """
 
     def __init__(self, scales: ScaleIndexes, grid: Pyramid, step: int) -> None:
         self.channels = scales.channels(step)
+        self.chosen: dict[int, Tensor] = {}
+        self._relief: dict[int, Tensor] = {}
         self._scales, self._step, self._grid = scales, step, grid
         count = len(grid.order)
         # Groups are coded as they lie in memory; only positions of their passes are ever touched.
@@ -176,13 +198,18 @@ class Coding:
         # No pass looks at the last one.
         self._levels = torch.empty(grid.passes[-1].start if count else 0, self.channels)
 
+    def foresee(self, part: Pass, foresight: Foresight, chosen: Tensor) -> None:
+        """Take the predictors [channels] of a pass that is coded next."""
+        self.chosen[part.kind] = chosen
+        self._relief[part.kind] = foresight.relief[chosen]
+
     def run(self, part: Pass, coded: Coded) -> None:
         """Code a pass or a piece of one, group after group."""
         neighbours = self._scales.medium.neighbours
         levels = [gathered(part, self._levels[None], neighbours, self.scratch)[0]]
         last = self.is_last(part)
         for number, group in enumerate(self.groups(part)):
-            rows = self._scales.of(part, number, levels, self._step)
+            rows = self._scales.of(part, number, levels, self._step, self._relief.get(part.kind))
             rows = rows[:, : group.rows.shape[1]]
             group.rows.copy_(rows)
             group.symbols.copy_(coded(rows, group.channels.start))
@@ -240,18 +267,27 @@ class _Values:
     """
 
     def __init__(
-        self, medium: Medium, rounding: Rounding, grid: Pyramid, predictors: _Predictors
+        self, model: Walloc, rounding: Rounding, grid: Pyramid, predictors: _Predictors
     ) -> None:
-        self._medium, self._rounding, self._grid = medium, rounding, grid
+        self._medium, self._prior = model.medium, model.prior
+        self._rounding, self._grid = rounding, grid
         self.gain, self._means = predictors.gain, predictors.means
         self._coded = torch.empty(len(grid.order), len(self.gain))
 
-    def mean(self, part: Pass, scratch: Tensor) -> Tensor:
+    def choose(self, part: Pass, wanted: Tensor, foresight: Foresight) -> Tensor:
+        """The predictors [channels] that suit the latents [n, channels] of a pass."""
+        around = along(part, self._coded[None])[0]
+        return foresight.choose(part.kind, wanted * self.gain, around * self.gain)
+
+    def mean(self, part: Pass, coding: Coding) -> Tensor:
         """Means [n, channels] of a pass or a piece of one, from the values that are known."""
+        if part.kind in coding.chosen:
+            around = along(part, self._coded[None])
+            return self._prior.predictors.mean(coding.chosen[part.kind][None], around)[0]
         if part.kind not in self._means:
             return torch.zeros(part.stop - part.start, self._coded.shape[1])
         taps, trust = self._means[part.kind]
-        around = gathered(part, self._coded[None], self._medium.neighbours, scratch)[0]
+        around = gathered(part, self._coded[None], self._medium.neighbours, coding.scratch)[0]
         return F.linear(around, taps).mul_(trust)
 
     def add(self, part: Pass, mean: Tensor, groups: Iterable[Group]) -> None:

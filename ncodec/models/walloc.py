@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ncodec.models.blocks import Modulation, RateTable, ResidualBlock, add_noise
+from ncodec.models.prediction import Predictors, along
 from ncodec.models.pyramid import Pass, kinds, pyramid
 from ncodec.models.rates import KNOTS, logistic_bits, round_priced
 from ncodec.models.wavelets import (
@@ -28,7 +29,7 @@ from ncodec.models.wavelets import (
 NETWORK_TO_BANDS = 0.05
 TILT, HIGHEST = 200.0, 16_500.0
 """Hertz, of the weights of a sound's bands."""
-TRAINING_ONLY = ("prior.start", "prior.scales")
+TRAINING_ONLY = ("prior.start", "prior.scales", "prior.predictors.relief", "prior.predictors.price")
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Medium:
         coarsest: distance of positions in the first pass.
         neighbours: positions around each that its distribution is predicted from, 4 or 2.
         hidden: units of the context networks of each group.
-        predicted: whether means are predicted; of sounds they are 0.
+        predicted: whether means are predicted by fixed linear maps of the neighbours. Those of
+            sounds are by predictors that are sent along (`ncodec.models.prediction`).
         width, blocks: channels and residual blocks of the decoder.
     """
 
@@ -77,6 +79,10 @@ class Medium:
     def kernel(self) -> tuple[int, int]:
         """Size of the decoder's convolutions."""
         return (3, 3) if self.axes == 2 else (1, 3)
+
+    def reliefs(self, kind: int) -> int:
+        """How many inputs of a kind's scale networks tell how well channels are predicted."""
+        return self.latents if kind and not self.predicted else 0
 
     def spans(self, kind: int) -> list[tuple[int, int]]:
         """First channel of each group of a kind of pass, and the one after its last."""
@@ -201,13 +207,28 @@ def by_row(table: Tensor) -> Tensor:
     return table.flatten(1)[:, None]
 
 
+@dataclass
+class Foresight:
+    """What is known of a pass beforehand, and the bits [B] that it takes to say so.
+
+    Attributes:
+        mean: means of latents [B, n, M].
+        relief: for scale networks, how much smaller that leaves each channel, [B, ., M or 0].
+    """
+
+    mean: Tensor
+    relief: Tensor
+    bits: Tensor
+
+
 class Prior(nn.Module):
     """The distribution of a latent [B, M, h, w], pass after pass and group after group.
 
     Attributes:
         start: log scales of the first group of the first pass, by the rate.
         scales: networks of every other group, named "KIND_GROUP" in the weights.
-        means: networks of every pass but the first.
+        means: networks of every pass but the first, or:
+        predictors: of latents of one row, chosen anew for each channel of a pass.
     """
 
     def __init__(self, medium: Medium) -> None:
@@ -220,6 +241,8 @@ class Prior(nn.Module):
         for kind in used_kinds(medium)[1:] if medium.predicted else ():
             around = medium.neighbours * medium.latents
             self.means[f"{kind}"] = MeanNetwork(around, medium.latents)
+        if not medium.predicted:
+            self.predictors = Predictors()
 
     def forward(self, y: Tensor, gain: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
         """Latents [B, M, h, w] and gains [B, M, 1, 1] at rates [B] -> rounded latents, bits [B]."""
@@ -240,17 +263,18 @@ class Prior(nn.Module):
         self, part: Pass, here: Tensor, values: Tensor, levels: Tensor, gain: Tensor, rate: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Values and levels of the positions of a pass [B, n, M], and their bits [B]."""
-        mean = self.mean(part, values, rate)
-        residual = (here - mean) * gain
-        around = gathered(part, levels, self.medium.neighbours)
-        rounded, found, bits = list[Tensor](), list[Tensor](), here.new_zeros(len(here))
+        known = self.foresee(part, here, values, gain, rate)
+        residual = (here - known.mean) * gain
+        relief = known.relief.expand(-1, part.stop - part.start, -1)
+        around = torch.cat([relief, gathered(part, levels, self.medium.neighbours)], 2)
+        rounded, found, bits = list[Tensor](), list[Tensor](), known.bits
         for number, (first, stop) in enumerate(self.medium.spans(part.kind)):
             log_scale = self.log_scale(part, number, torch.cat([around, *found], 2), rate)
             value = residual[:, :, first:stop]
             bits = bits + logistic_bits(add_noise(value), log_scale).sum((1, 2))
             rounded.append(round_priced(value, log_scale))
             found.append(torch.log2(1 + rounded[-1].detach().abs()))
-        return torch.cat(rounded, 2) / gain + mean, torch.cat(found, 2), bits
+        return torch.cat(rounded, 2) / gain + known.mean, torch.cat(found, 2), bits
 
     def log_scale(self, part: Pass, group: int, levels: Tensor, rate: Tensor) -> Tensor:
         """Log scales [B, n, .] of a group from all levels known [B, n, .]."""
@@ -259,13 +283,26 @@ class Prior(nn.Module):
         found: Tensor = self.scales[f"{part.kind}_{group}"](levels, rate)
         return found
 
-    def mean(self, part: Pass, values: Tensor, rate: Tensor) -> Tensor:
-        """Means [B, n, M] of a pass from the values known [B, ., M]."""
-        if f"{part.kind}" not in self.means:
-            return values.new_zeros(len(values), part.stop - part.start, values.shape[2])
-        around = gathered(part, values, self.medium.neighbours)
-        found: Tensor = self.means[f"{part.kind}"](around, rate)
-        return found
+    def foresee(
+        self, part: Pass, here: Tensor, values: Tensor, gain: Tensor, rate: Tensor
+    ) -> Foresight:
+        """Means of latents `here` [B, n, M] of a pass from the values known [B, ., M]."""
+        free = here.new_zeros(len(here))
+        nothing = here.new_zeros(len(here), 1, self.medium.reliefs(part.kind))
+        if f"{part.kind}" in self.means:
+            around = gathered(part, values, self.medium.neighbours)
+            return Foresight(self.means[f"{part.kind}"](around, rate), nothing, free)
+        if self.medium.predicted or part.along is None:
+            return Foresight(torch.zeros_like(here), nothing, free)
+        return self._predicted(part, here, values, gain)
+
+    @torch.no_grad()
+    def _predicted(self, part: Pass, here: Tensor, values: Tensor, gain: Tensor) -> Foresight:
+        """By the predictor that suits each channel best."""
+        around, table = along(part, values), self.predictors
+        chosen = table.choose(here * gain, around * gain[:, None], table.price)
+        bits = table.price[chosen].sum(1)
+        return Foresight(table.mean(chosen, around), table.relief[chosen][:, None], bits)
 
 
 def used_kinds(medium: Medium) -> list[int]:
@@ -282,8 +319,9 @@ def network_sizes(medium: Medium) -> dict[str, tuple[int, int]]:
     for kind in used_kinds(medium):
         around = medium.neighbours * medium.latents if kind else 0
         for number, (first, stop) in enumerate(medium.spans(kind)):
-            if around + first:
-                sizes[f"{kind}_{number}"] = (around + first, stop - first)
+            inputs = medium.reliefs(kind) + around + first
+            if inputs:
+                sizes[f"{kind}_{number}"] = (inputs, stop - first)
     return sizes
 
 
@@ -360,6 +398,8 @@ class Walloc(nn.Module):
         model = cls(medium)
         model.prior.scales = nn.ModuleDict()
         del model.prior.start
+        if not medium.predicted:
+            del model.prior.predictors.relief, model.prior.predictors.price
         return model
 
     def forward(self, bands: Tensor, rate: Tensor) -> Forward:
