@@ -7,11 +7,14 @@ quantised predictors (Makhoul, "Linear Prediction: A Tutorial Review", 1975).
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ncodec.models.pyramid import Pass
 
 PREDICTORS, TAPS = 32, 4
+NEAR = 5
+"""Frames of a pass over which the size of residuals changes."""
 
 
 class Predictors(nn.Module):
@@ -45,8 +48,13 @@ class Predictors(nn.Module):
             around: those that are known around each, [B, n, 4, M].
             price: bits that each predictor costs, [32] or [M, 32].
         """
-        bits = residual_bits(*statistics(wanted, around), wanted.shape[1], self.taps)
-        return (bits + price).argmin(2)
+        bits = residual_bits(*statistics(wanted, around), wanted.shape[1], self.taps) + price
+        # One kind of tables for a whole pass is what that reckons with. Tables follow what stands
+        # around, so that it overrates what bursts cost: the best is held against none once more.
+        best = 1 + bits[..., 1:].argmin(2)
+        dearer = (price.expand_as(bits).gather(2, best[..., None])[..., 0]) - price[..., 0]
+        spared = local_bits(wanted) - local_bits(wanted - self.mean(best, around))
+        return torch.where(spared > dearer, best, 0)
 
 
 def along(part: Pass, rows: Tensor) -> Tensor:
@@ -80,3 +88,10 @@ def residual_bits(
     """About how many bits [..., N] `count` quantised values take after each predictor."""
     left = residual_energy(normal, cross, energy, taps)
     return 0.5 * count * torch.log2(1 + 12 * left / count)
+
+
+def local_bits(residual: Tensor) -> Tensor:
+    """About how many bits [B, M] residuals [B, n, M] take under tables that follow their size."""
+    power = residual.square().transpose(1, 2)
+    near = F.avg_pool1d(power, NEAR, 1, NEAR // 2, count_include_pad=False)
+    return 0.5 * torch.log2(1 + 12 * near).sum(2)
