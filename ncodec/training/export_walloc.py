@@ -20,6 +20,7 @@ from ncodec.files import write_atomic
 from ncodec.models.rates import KNOTS, LOG_SCALE_STEP, SCALE_MIN, SCALES
 from ncodec.models.walloc import TRAINING_ONLY, ScaleNetwork, Walloc, by_row, hidden_units
 from ncodec.training.counted import CountingRounding, counted
+from ncodec.training.walloc_fill import fill_arrays
 
 CALIBRATION_CROPS, COUNTED_CROPS, CHANNEL_CROPS = 24, 160, 6
 CROP = 384
@@ -55,6 +56,8 @@ def export(model: Walloc, draw: Draw, path: Path, seed: int = 0) -> dict[str, An
     found = counted(arrays, encode)
     arrays |= {"entropy/channels": _channels(model, arrays | found, latents[:CHANNEL_CROPS])}
     arrays |= counted(arrays, encode)
+    if model.medium.axes == 1:
+        arrays |= fill_arrays(model, arrays, draw, random)
     synthesis = {k: v for k, v in arrays.items() if k.startswith("model/synthesis")}
     metadata = {"model_id": model_id(arrays, MEANING), "synthesis": digest(synthesis)}
     blob = save(arrays, metadata)
