@@ -87,9 +87,9 @@ def point(sound: Audio, decoded: NDArray[np.float32], size: int) -> Point:
 
 
 def ours(codec: WallocSounds, sound: Audio, quality: float) -> Point:
-    """A file of ours, decoded."""
+    """A file of ours, decoded without noise, which costs likeness and is no part of latents."""
     data = codec.compress(sound, Target("quality", quality)).data
-    return point(sound, codec.decompress(Reader(data)).array, len(data))
+    return point(sound, codec.decompress(Reader(data), fill=False).array, len(data))
 
 
 @torch.inference_mode()

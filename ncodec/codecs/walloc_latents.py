@@ -36,6 +36,9 @@ PIECE = 768
 
 Coded = Callable[[Tensor, int], Tensor]
 """Scale indexes [n, .] of channels from a first one on -> the symbols there [n, .]."""
+Written = Callable[[Encoder, list["Coding"]], None]
+Read = Callable[[Decoder], None]
+"""What else a payload holds, after the latents."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +68,14 @@ class LatentCoder:
             lambda step: _Predictors(model, self.scales.channels(step), step)
         )
 
-    def encode(self, y: Tensor, step: int) -> tuple[bytes, list["Coding"]]:
+    def encode(
+        self, y: Tensor, step: int, more: Written | None = None
+    ) -> tuple[bytes, list["Coding"]]:
         """Latents [B, M, h, w] at a rate step -> payload, and what `verify` compares."""
-        encoder, grid = Encoder(), self._grid(y.shape[2], y.shape[3])
+        encoder, grid = Encoder(), self.grid(y.shape[2], y.shape[3])
         codings = [self._encode(item, grid, encoder, step) for item in y.to(CPU)]
+        if more:
+            more(encoder, codings)
         return encoder.finish(), codings
 
     def _encode(self, y: Tensor, grid: Pyramid, encoder: Encoder, step: int) -> "Coding":
@@ -105,12 +112,17 @@ class LatentCoder:
         self, payload: bytes, height: int, width: int, step: int, count: int = 1
     ) -> Symbols:
         """Payload -> symbols of h x w latents. Integers only; raises `BitstreamError`s."""
-        return symbols_of(self._decoded(payload, self._grid(height, width), step, count))
+        return symbols_of(self.read(payload, self.grid(height, width), step, count))
 
     def decode(self, payload: bytes, height: int, width: int, step: int, count: int = 1) -> Tensor:
         """Payload -> dequantised latents [B, M, h, w] on the device."""
-        grid, found = self._grid(height, width), list[Tensor]()
-        for coding in self._decoded(payload, grid, step, count):
+        codings = self.read(payload, self.grid(height, width), step, count)
+        return self.points(codings, height, width, step)
+
+    def points(self, codings: list["Coding"], height: int, width: int, step: int) -> Tensor:
+        """Dequantised latents [B, M, h, w] on the device, of what was coded."""
+        grid, found = self.grid(height, width), list[Tensor]()
+        for coding in codings:
             values = self._values(grid, step)
             for part in grid.passes:
                 values.add(part, values.mean(part, coding), coding.groups(part))
@@ -128,16 +140,20 @@ class LatentCoder:
         size: tuple[int, int],
         step: int,
         count: int = 1,
+        more: Read | None = None,
     ) -> None:
         """Decode again what was just encoded; `EntropyDesyncError` unless it is the same.
 
         `size` is the latents' height and width.
         """
-        read = self.decode_symbols(payload, *size, step, count)
-        if not np.array_equal(read.values, symbols_of(written).values):
+        read = self.read(payload, self.grid(*size), step, count, more)
+        if not np.array_equal(symbols_of(read).values, symbols_of(written).values):
             raise EntropyDesyncError("the encoder's own check failed: symbols decode differently")
 
-    def _decoded(self, payload: bytes, grid: Pyramid, step: int, count: int) -> list["Coding"]:
+    def read(
+        self, payload: bytes, grid: Pyramid, step: int, count: int, more: Read | None = None
+    ) -> list["Coding"]:
+        """Payload -> what was coded, integers only. Raises `BitstreamError`s."""
         decoder = Decoder(payload)
 
         def read(rows: Tensor, first: int) -> Tensor:
@@ -150,10 +166,13 @@ class LatentCoder:
                     chosen = self.foresight.read(decoder, part.kind, coding.channels)
                     coding.foresee(part, self.foresight, chosen)
                 coding.run(part, read)
+        if more:
+            more(decoder)
         decoder.finish()
         return codings
 
-    def _grid(self, height: int, width: int) -> Pyramid:
+    def grid(self, height: int, width: int) -> Pyramid:
+        """The order in which h x w positions are coded."""
         return pyramid(height, width, self.medium.coarsest, CPU)
 
     def _values(self, grid: Pyramid, step: int) -> "_Values":
@@ -239,6 +258,11 @@ class Coding:
                 rows[part.start : part.stop, group.channels] = group.rows
         return symbols, rows
 
+    def in_reading_order(self) -> tuple[Tensor, Tensor]:
+        """The same, position by position as they lie."""
+        symbols, rows = self.all()
+        return symbols[self._grid.rank], rows[self._grid.rank]
+
 
 class _Predictors:
     """What means are made with at one rate step.
@@ -300,7 +324,7 @@ class _Values:
 
     def latent(self, height: int, width: int) -> Tensor:
         """All of them: [1, M, h, w]."""
-        rows = self._coded[self._grid.rank].reshape(1, height, width, -1)
+        rows = self._coded[self._grid.rank].reshape(1, height, width, self._coded.shape[1])
         missing = self._medium.latents - rows.shape[3]
         return F.pad(rows, (0, missing)).permute(0, 3, 1, 2)
 

@@ -31,6 +31,7 @@ from ncodec.models.walloc import (
     used_kinds,
 )
 from ncodec.training.counted import CountingRounding, counted
+from ncodec.training.walloc_fill import fill_arrays
 
 CALIBRATION_CROPS, COUNTED_CROPS, CHANNEL_CROPS = 24, 160, 6
 CROP = 384
@@ -72,6 +73,8 @@ def export(model: Walloc, draw: Draw, path: Path, seed: int = 0) -> dict[str, An
     if not model.medium.predicted:
         arrays |= _counted_predictors(model, arrays | found, latents, random)
     arrays |= counted(arrays, encode)
+    if model.medium.axes == 1:
+        arrays |= fill_arrays(model, arrays, draw, random)
     synthesis = {k: v for k, v in arrays.items() if k.startswith("model/synthesis")}
     metadata = {"model_id": model_id(arrays, MEANING), "synthesis": digest(synthesis)}
     blob = save(arrays, metadata)

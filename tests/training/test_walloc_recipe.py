@@ -20,7 +20,7 @@ from ncodec.media import Audio, Image, save_audio
 from ncodec.models.pyramid import pyramid
 from ncodec.models.rates import KNOTS, LOG_SCALE_STEP, SCALE_MIN, SCALES
 from ncodec.models.walloc import PICTURE, SOUND, Walloc, gathered, network_sizes
-from ncodec.training import export_walloc, walloc
+from ncodec.training import export_walloc, walloc, walloc_fill
 from ncodec.training.loop import Settings, Trainer
 from ncodec.training.walloc import PictureRecipe, SoundRecipe, WallocRecipe
 from tests.codecs.pictures import picture, psnr
@@ -43,6 +43,7 @@ def small() -> Iterator[pytest.MonkeyPatch]:
     patch.setattr(export_walloc, "CALIBRATION_CROPS", 2)
     patch.setattr(export_walloc, "COUNTED_CROPS", 3)
     patch.setattr(export_walloc, "CHANNEL_CROPS", 1)
+    patch.setattr(walloc_fill, "CROPS", 2)
     yield patch
     patch.undo()
 
