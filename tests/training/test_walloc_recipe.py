@@ -152,4 +152,4 @@ def test_exact_indexes_are_close_to_the_float_scales(small: pytest.MonkeyPatch, 
 def test_networks_are_named_by_pass_and_group() -> None:
     assert list(network_sizes(PICTURE)) == ["1_0", "2_0", "3_0", "3_1", "4_0", "4_1"]
     assert network_sizes(SOUND)["0_1"] == (8, 16)
-    assert network_sizes(SOUND)["6_3"] == (2 * 384 + 64, 96)
+    assert network_sizes(SOUND)["6_3"] == (384 + 2 * 384 + 64, 96)
