@@ -107,28 +107,36 @@ class NoiseFill:
 
     def __init__(self, model: Walloc, arrays: Arrays) -> None:
         """Take `latent/error` from a weights file; raises `ModelMismatchError`."""
-        self._errors = array(arrays, "latent/error", np.float32, (SCALES, CENTROIDS))
-        if self._errors.min() < 0:
+        errors = array(arrays, "latent/error", np.float32, (SCALES, CENTROIDS))
+        if errors.min() < 0:
             raise ModelMismatchError("weights: a squared error below 0")
-        self._model = model
-        self._squares = model.synthesis.linear.basis.square()
+        self._errors, self._model = torch.from_numpy(errors.flatten()), model
+        # All seconds of a file mostly have the same rate step.
+        self._squares = lru_cache(maxsize=8)(self._made_squares)
 
     def expected(self, codings: list[Coding], frames: int, step: int) -> Tensor:
         """Squared errors [2P, BANDS, t] to be expected of what was decoded.
 
         Channels that are not coded are as if they had been, and found to be 0.
         """
-        quiet = float(self._errors[0, 0])
-        latent = torch.full((len(codings), SOUND.latents, frames), quiet)
+        latent = torch.full((len(codings), SOUND.latents, frames), float(self._errors[0]))
         for item, coding in zip(latent, codings, strict=True):
             symbols, rows = coding.in_reading_order()
-            place = rows.long().mul_(CENTROIDS).add_(symbols.abs().clamp_(max=CENTROIDS - 1))
-            item[: coding.channels] = torch.from_numpy(self._errors.take(place.numpy())).T
-        device = self._squares.device
-        rate = torch.tensor([step / (RATE_STEPS - 1)], device=device)
-        latent = latent.to(device) / self._model.gain(rate)[:, :, 0].square()
-        bands = torch.matmul(self._squares, latent)
+            place = symbols.abs_().clamp_(max=CENTROIDS - 1).add_(rows.int(), alpha=CENTROIDS)
+            found = self._errors.index_select(0, place.flatten())
+            item[: coding.channels] = found.reshape(place.shape).T
+        squares = self._squares(step)
+        bands = torch.matmul(squares, latent.to(squares.device))
         return bands.reshape(SOUND.channels * len(latent), BANDS, frames)
+
+    @torch.inference_mode(False)
+    def _made_squares(self, step: int) -> Tensor:
+        """What squared quantiser steps of the latent are in bands, [2 BANDS, M]."""
+        basis = self._model.synthesis.linear.basis.detach()
+        rate = torch.tensor([step / (RATE_STEPS - 1)], device=basis.device)
+        with torch.no_grad():
+            gain = self._model.gain(rate).flatten()
+        return (basis / gain).square()
 
     def measured(self, error: Tensor, expected: Tensor, channels: int) -> Levels:
         """The levels of a chunk whose latents have an error [P, M, 1, t]."""
