@@ -32,7 +32,7 @@ from ncodec.codecs.walloc_sound import WallocSounds
 from ncodec.container import Reader
 from ncodec.evaluation import si_sdr
 from ncodec.media import Audio, load_audio
-from ncodec.models.walloc import SAMPLE_RATE, SOUND
+from ncodec.models.walloc_medium import SAMPLE_RATE, SOUND
 
 SUFFIXES = {".flac", ".ogg", ".wav"}
 FOLD, PLANES = 128, 3

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from ncodec.codecs.tiled_picture import TiledPictureCodec
-from ncodec.codecs.walloc_latents import MEANING, LatentCoder
+from ncodec.codecs.walloc_latents import MEANING, SOUND_MEANING, LatentCoder
 from ncodec.codecs.weights import Arrays, load_module, read_verified
 from ncodec.models.blocks import lay_out, narrow
-from ncodec.models.walloc import PICTURE, Medium, Walloc
+from ncodec.models.walloc import Walloc
+from ncodec.models.walloc_medium import PICTURE, Medium
 from ncodec.models.wavelets import strips_2d
 
 
@@ -24,7 +25,8 @@ def load_model(
 
     Raises `ModelError`s; runs the self-tests of the exact networks.
     """
-    arrays, identity = read_verified(weights, MEANING)
+    meaning = MEANING if medium.axes == 2 else SOUND_MEANING
+    arrays, identity = read_verified(weights, meaning)
     model = Walloc.for_coding(medium)
     load_module(model, arrays, "model/")
     model.to(device).eval().requires_grad_(False)

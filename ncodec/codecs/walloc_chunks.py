@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 from torch import Tensor
 
 from ncodec.codecs.walloc_latents import Coding, LatentCoder, Read, Symbols, symbols_of
@@ -9,6 +10,7 @@ from ncodec.codecs.walloc_layout import pair_count
 from ncodec.codecs.walloc_noise import Levels, NoiseCoder, NoiseFill
 from ncodec.codecs.weights import Arrays
 from ncodec.entropy import Decoder, Encoder
+from ncodec.errors import EntropyDesyncError
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,14 @@ class ChunkSymbols:
     levels: Levels
 
 
+@dataclass(frozen=True)
+class Coded:
+    """What was encoded of a chunk."""
+
+    codings: list[Coding]
+    levels: Levels
+
+
 class ChunkCoder:
     """Entropy coding of chunks with one weights file."""
 
@@ -43,28 +53,30 @@ class ChunkCoder:
         self.levels = NoiseCoder(arrays)
         self.noise = NoiseFill(latents.model, arrays)
 
-    def encode(self, latent: Tensor, step: int, channels: int) -> tuple[bytes, list[Coding]]:
+    def encode(self, latent: Tensor, step: int, channels: int) -> tuple[bytes, Coded]:
         """Latents [P, M, 1, t] of C channels at a rate step -> payload, and what `verify` takes."""
+        found = list[Levels]()
 
-        def levels(encoder: Encoder, codings: list[Coding]) -> None:
-            self.levels.write(encoder, self.measured(latent, codings, step, channels))
+        def write(encoder: Encoder, codings: list[Coding], decoded: Tensor) -> None:
+            found.append(self.measured(latent - decoded, codings, step, channels))
+            self.levels.write(encoder, found[0])
 
-        return self.latents.encode(latent, step, levels)
+        payload, codings = self.latents.encode(latent, step, write)
+        return payload, Coded(codings, found[0])
 
-    def measured(self, latent: Tensor, codings: list[Coding], step: int, channels: int) -> Levels:
-        """The levels [C, GROUPS, blocks] of the noise that coded latents lack."""
-        frames = latent.shape[3]
-        error = latent - self.latents.points(codings, 1, frames, step)
-        expected = self.noise.expected(codings, frames, step)
+    def measured(self, error: Tensor, codings: list[Coding], step: int, channels: int) -> Levels:
+        """The levels [C, GROUPS, blocks] of the noise that latents with such an error lack."""
+        expected = self.noise.expected(codings, error.shape[3], step)
         return self.noise.measured(error, expected, channels)
 
-    def verify(
-        self, payload: bytes, written: list[Coding], frames: int, step: int, channels: int
-    ) -> None:
+    def verify(self, payload: bytes, written: Coded, frames: int, step: int, channels: int) -> None:
         """Decode again what was just encoded; `EntropyDesyncError` unless it is the same."""
-        pairs, size = pair_count(channels), (1, frames)
-        more = self._reading([], channels, frames)
-        self.latents.verify(payload, written, size, step, pairs, more)
+        levels = list[Levels]()
+        more = self._reading(levels, channels, frames)
+        size, pairs = (1, frames), pair_count(channels)
+        self.latents.verify(payload, written.codings, size, step, pairs, more)
+        if not np.array_equal(levels[0], written.levels):
+            raise EntropyDesyncError("the encoder's own check failed: noise decodes differently")
 
     def symbols(self, payload: bytes, frames: int, step: int, channels: int) -> ChunkSymbols:
         """Payload -> integers. Raises `BitstreamError`s."""

@@ -14,7 +14,7 @@ from ncodec.container import Reader
 from ncodec.errors import BitstreamError, CorruptFileError
 from ncodec.media import LostSpan
 from ncodec.models.blocks import narrow
-from ncodec.models.walloc import SAMPLE_RATE, SOUND
+from ncodec.models.walloc_medium import SAMPLE_RATE, SOUND
 
 NETWORK_HALO = 1 + 2 * SOUND.blocks
 """Frames around a chunk whose latents the network sees."""

@@ -17,7 +17,7 @@ from torch.nn import Module
 
 from ncodec.codecs.rate_steps import RATE_STEPS
 from ncodec.codecs.rounding import Rounding
-from ncodec.codecs.walloc_prediction import Foresight
+from ncodec.codecs.walloc_prediction import PredictorCoder
 from ncodec.codecs.walloc_scales import ScaleIndexes
 from ncodec.codecs.weights import Arrays
 from ncodec.entropy import Decoder, Encoder, Tables
@@ -26,9 +26,14 @@ from ncodec.models.prediction import along
 from ncodec.models.pyramid import Pass, Pyramid, pyramid
 from ncodec.models.rates import SCALES
 from ncodec.models.walloc import Walloc, by_row, gathered
+from ncodec.models.walloc_medium import Medium
 
-MEANING = ("prior.means.", "prior.predictors.", "log_gain.", "spread")
-"""Float weights that the model id covers: the others may improve and old files only gain."""
+MEANING = ("prior.means.", "log_gain.", "spread")
+SOUND_MEANING = (*MEANING, "prior.predictors.", "synthesis.linear.")
+"""Float weights that the model id covers: the others may improve and old files only gain.
+
+Levels of noise in files of sound are relative to the linear part of the synthesis.
+"""
 CPU = torch.device("cpu")
 
 PIECE = 768
@@ -36,7 +41,7 @@ PIECE = 768
 
 Coded = Callable[[Tensor, int], Tensor]
 """Scale indexes [n, .] of channels from a first one on -> the symbols there [n, .]."""
-Written = Callable[[Encoder, list["Coding"]], None]
+Written = Callable[[Encoder, list["Coding"], Tensor], None]
 Read = Callable[[Decoder], None]
 """What else a payload holds, after the latents."""
 
@@ -60,43 +65,60 @@ class LatentCoder:
         if self.tables.rows != SCALES:
             raise ModelMismatchError("weights: tables do not fit the codec")
         self.rounding = Rounding(self.tables, arrays)
-        self.foresight: Foresight | None = None
-        if not self.medium.predicted:
-            self.foresight = Foresight(arrays, self.medium, model.prior.predictors.to(CPU))
+        self.predictors: PredictorCoder | None = None
+        if not self.medium.fixed_means:
+            self.predictors = PredictorCoder(arrays, self.medium, model.prior.predictors)
         # All tiles and seconds of a file mostly have the same rate step.
-        self._predictors = lru_cache(maxsize=8)(
-            lambda step: _Predictors(model, self.scales.channels(step), step)
+        self._at_rate = lru_cache(maxsize=8)(
+            lambda step: _AtRate(model, self.scales.channels(step), step)
         )
 
     def encode(
         self, y: Tensor, step: int, more: Written | None = None
     ) -> tuple[bytes, list["Coding"]]:
-        """Latents [B, M, h, w] at a rate step -> payload, and what `verify` compares."""
-        encoder, grid = Encoder(), self.grid(y.shape[2], y.shape[3])
-        codings = [self._encode(item, grid, encoder, step) for item in y.to(CPU)]
+        """Latents [B, M, h, w] at a rate step -> payload, and what `verify` compares.
+
+        `more` appends what stands after the latents, and is told how they will be decoded.
+        """
+        encoder, (height, width) = Encoder(), y.shape[2:]
+        codings, found = list[Coding](), list[Tensor]()
+        for item in y.to(CPU):
+            coding, values = self._encode(item, encoder, step, whole=more is not None)
+            codings.append(coding)
+            if more:
+                found.append(values.latent(height, width))
         if more:
-            more(encoder, codings)
+            more(encoder, codings, torch.cat(found).to(self.device))
         return encoder.finish(), codings
 
-    def _encode(self, y: Tensor, grid: Pyramid, encoder: Encoder, step: int) -> "Coding":
+    def _encode(
+        self, y: Tensor, encoder: Encoder, step: int, *, whole: bool
+    ) -> tuple["Coding", "_Values"]:
+        """Code one latent; the last pass is dequantised only if `whole`."""
+        grid = self.grid(y.shape[1], y.shape[2])
         coding, values = Coding(self.scales, grid, step), self._values(grid, step)
         positions = y.permute(1, 2, 0).flatten(0, 1)[:, : coding.channels]
         for part in grid.passes:
-            if self.foresight and part.along is not None:
+            if self.predictors and part.along is not None:
                 wanted = positions.index_select(0, grid.order[part.start : part.stop])
-                coding.foresee(part, self.foresight, values.choose(part, wanted, self.foresight))
+                coding.foresee(part, self.predictors, values.choose(part, wanted))
             for piece in part.pieces(PIECE):
                 wanted = positions.index_select(0, grid.order[piece.start : piece.stop])
-                self._round(piece, wanted, values, coding)
+                self._round(piece, wanted, values, coding, whole=whole)
+        self._write(encoder, grid, coding)
+        return coding, values
+
+    def _write(self, encoder: Encoder, grid: Pyramid, coding: "Coding") -> None:
         # Only now, and all at once: so tables and networks don't push each other out of the cache.
         for part in grid.passes:
-            if self.foresight and part.kind in coding.chosen:
-                self.foresight.write(encoder, part.kind, coding.chosen[part.kind])
+            if self.predictors and part.kind in coding.chosen:
+                self.predictors.write(encoder, part.kind, coding.chosen[part.kind])
             for group in coding.groups(part):
                 encoder.encode(group.symbols.numpy(), group.rows.numpy(), self.tables)
-        return coding
 
-    def _round(self, piece: Pass, wanted: Tensor, values: "_Values", coding: "Coding") -> None:
+    def _round(
+        self, piece: Pass, wanted: Tensor, values: "_Values", coding: "Coding", *, whole: bool
+    ) -> None:
         """Round values [n, channels] of a piece of a pass."""
         mean = values.mean(piece, coding)
         residual = (wanted - mean).mul_(values.gain)
@@ -105,17 +127,20 @@ class LatentCoder:
             return self.rounding.quantise(residual[:, first : first + rows.shape[1]], rows)
 
         coding.run(piece, rounded)
-        if not coding.is_last(piece):  # Nothing is predicted from the last pass.
+        if whole or not coding.is_last(piece):  # Nothing is predicted from the last pass.
             values.add(piece, mean, coding.groups(piece))
 
     def decode_symbols(
         self, payload: bytes, height: int, width: int, step: int, count: int = 1
     ) -> Symbols:
-        """Payload -> symbols of h x w latents. Integers only; raises `BitstreamError`s."""
+        """Payload with nothing but latents -> symbols of h x w latents.
+
+        Integers only; raises `BitstreamError`s.
+        """
         return symbols_of(self.read(payload, self.grid(height, width), step, count))
 
     def decode(self, payload: bytes, height: int, width: int, step: int, count: int = 1) -> Tensor:
-        """Payload -> dequantised latents [B, M, h, w] on the device."""
+        """Payload with nothing but latents -> dequantised ones [B, M, h, w] on the device."""
         codings = self.read(payload, self.grid(height, width), step, count)
         return self.points(codings, height, width, step)
 
@@ -147,7 +172,8 @@ class LatentCoder:
         `size` is the latents' height and width.
         """
         read = self.read(payload, self.grid(*size), step, count, more)
-        if not np.array_equal(symbols_of(read).values, symbols_of(written).values):
+        same = np.array_equal(symbols_of(read).values, symbols_of(written).values)
+        if not same or not all(a.foreseen_like(b) for a, b in zip(read, written, strict=True)):
             raise EntropyDesyncError("the encoder's own check failed: symbols decode differently")
 
     def read(
@@ -162,9 +188,9 @@ class LatentCoder:
         codings = [Coding(self.scales, grid, step) for _ in range(count)]
         for coding in codings:
             for part in grid.passes:
-                if self.foresight and part.along is not None:
-                    chosen = self.foresight.read(decoder, part.kind, coding.channels)
-                    coding.foresee(part, self.foresight, chosen)
+                if self.predictors and part.along is not None:
+                    chosen = self.predictors.read(decoder, part.kind, coding.channels)
+                    coding.foresee(part, self.predictors, chosen)
                 coding.run(part, read)
         if more:
             more(decoder)
@@ -176,7 +202,7 @@ class LatentCoder:
         return pyramid(height, width, self.medium.coarsest, CPU)
 
     def _values(self, grid: Pyramid, step: int) -> "_Values":
-        return _Values(self.model, self.rounding, grid, self._predictors(step))
+        return _Values(self.medium, self.rounding, grid, self._at_rate(step), self.predictors)
 
 
 @dataclass(frozen=True)
@@ -217,10 +243,15 @@ class Coding:
         # No pass looks at the last one.
         self._levels = torch.empty(grid.passes[-1].start if count else 0, self.channels)
 
-    def foresee(self, part: Pass, foresight: Foresight, chosen: Tensor) -> None:
+    def foresee(self, part: Pass, predictors: PredictorCoder, chosen: Tensor) -> None:
         """Take the predictors [channels] of a pass that is coded next."""
         self.chosen[part.kind] = chosen
-        self._relief[part.kind] = foresight.relief[chosen]
+        self._relief[part.kind] = predictors.relief[chosen]
+
+    def foreseen_like(self, other: "Coding") -> bool:
+        """Whether another latent was coded with the same predictors."""
+        same = self.chosen.keys() == other.chosen.keys()
+        return same and all(torch.equal(self.chosen[k], other.chosen[k]) for k in self.chosen)
 
     def run(self, part: Pass, coded: Coded) -> None:
         """Code a pass or a piece of one, group after group."""
@@ -264,7 +295,7 @@ class Coding:
         return symbols[self._grid.rank], rows[self._grid.rank]
 
 
-class _Predictors:
+class _AtRate:
     """What means are made with at one rate step.
 
     Attributes:
@@ -291,23 +322,29 @@ class _Values:
     """
 
     def __init__(
-        self, model: Walloc, rounding: Rounding, grid: Pyramid, predictors: _Predictors
+        self,
+        medium: Medium,
+        rounding: Rounding,
+        grid: Pyramid,
+        at: _AtRate,
+        predictors: PredictorCoder | None,
     ) -> None:
-        self._medium, self._prior = model.medium, model.prior
-        self._rounding, self._grid = rounding, grid
-        self.gain, self._means = predictors.gain, predictors.means
+        self._medium, self._rounding, self._grid = medium, rounding, grid
+        self.gain, self._means, self._predictors = at.gain, at.means, predictors
         self._coded = torch.empty(len(grid.order), len(self.gain))
 
-    def choose(self, part: Pass, wanted: Tensor, foresight: Foresight) -> Tensor:
+    def choose(self, part: Pass, wanted: Tensor) -> Tensor:
         """The predictors [channels] that suit the latents [n, channels] of a pass."""
+        if self._predictors is None:
+            raise ValueError("a model without predictors")
         around = along(part, self._coded[None])[0]
-        return foresight.choose(part.kind, wanted * self.gain, around * self.gain)
+        return self._predictors.choose(part.kind, wanted * self.gain, around * self.gain)
 
     def mean(self, part: Pass, coding: Coding) -> Tensor:
         """Means [n, channels] of a pass or a piece of one, from the values that are known."""
-        if part.kind in coding.chosen:
+        if self._predictors and part.kind in coding.chosen:
             around = along(part, self._coded[None])
-            return self._prior.predictors.mean(coding.chosen[part.kind][None], around)[0]
+            return self._predictors.codebook.mean(coding.chosen[part.kind][None], around)[0]
         if part.kind not in self._means:
             return torch.zeros(part.stop - part.start, self._coded.shape[1])
         taps, trust = self._means[part.kind]

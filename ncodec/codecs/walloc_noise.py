@@ -23,7 +23,8 @@ from ncodec.codecs.weights import Arrays, array
 from ncodec.entropy import Decoder, Encoder, Tables
 from ncodec.errors import CorruptFileError, ModelMismatchError
 from ncodec.models.rates import SCALES
-from ncodec.models.walloc import SOUND, Walloc
+from ncodec.models.walloc import Walloc
+from ncodec.models.walloc_medium import SOUND
 
 BANDS = SOUND.bands // SOUND.channels
 EDGES = (12, 15, 19, 24, 30, 38, 48, 60, 76, 96, 121, 152, 192)

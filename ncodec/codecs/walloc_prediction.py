@@ -1,47 +1,44 @@
 """Which predictors a sound's latents have: chosen, sent along and taken back (`walloc`)."""
 
+from copy import deepcopy
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ncodec.codecs.walloc_scales import LEVEL_BOUND
 from ncodec.codecs.weights import Arrays, array
 from ncodec.entropy import Decoder, Encoder, Tables
 from ncodec.entropy.tables import PRECISION
 from ncodec.errors import CorruptFileError, ModelMismatchError
 from ncodec.models.prediction import PREDICTORS, Predictors
-from ncodec.models.walloc import Medium, used_kinds
-
-LEVEL_BOUND = 255
+from ncodec.models.walloc_medium import Medium, used_kinds
 
 
-class Foresight:
+class PredictorCoder:
     """Tables and levels of predictors, by kind of pass and group of channels.
 
     Attributes:
         tables: a row for each group of each kind but the first.
         relief: levels float32 [32] by which scale networks know what each predictor leaves.
-        taps: the codebook.
+        codebook: the predictors, on the processor.
     """
 
-    def __init__(self, arrays: Arrays, medium: Medium, taps: Predictors) -> None:
+    def __init__(self, arrays: Arrays, medium: Medium, codebook: Predictors) -> None:
         """Take `entropy/predictor/...` from a weights file; raises `ModelMismatchError`."""
         self.tables = Tables.from_arrays(arrays, "entropy/predictor")
         relief = array(arrays, "entropy/predictor/relief", np.int32, (PREDICTORS,))
         if relief.min() < 0 or relief.max() > LEVEL_BOUND:
-            raise ModelMismatchError(
-                "weights: a predictor's level is outside of what networks take"
-            )
-        kinds = used_kinds(medium)[1:]
-        groups = np.repeat(np.arange(len(medium.groups)), np.diff((0, *medium.groups)))
-        self._rows = {kind: (number * len(medium.groups) + groups).astype(np.uint8)
-                      for number, kind in enumerate(kinds)}  # fmt: skip
-        if self.tables.rows != len(kinds) * len(medium.groups) or (self.tables.low != 0).any():
+            raise ModelMismatchError("weights: a predictor's level is out of range")
+        kinds, groups = used_kinds(medium)[1:], len(medium.groups)
+        fitting = (self.tables.low == 0).all() and (self.tables.length == PREDICTORS + 1).all()
+        if self.tables.rows != len(kinds) * groups or not fitting:
             raise ModelMismatchError("weights: tables of predictors do not fit the codec")
-        if (self.tables.length != PREDICTORS + 1).any():
-            raise ModelMismatchError("weights: tables of predictors do not fit the codebook")
+        group = np.repeat(np.arange(groups), np.diff((0, *medium.groups)))
+        self._rows = {k: (n * groups + group).astype(np.uint8) for n, k in enumerate(kinds)}
         self.relief = torch.from_numpy(relief.astype(np.float32))
-        self.taps = taps
+        self.codebook = deepcopy(codebook).to("cpu")
         bits = PRECISION - np.log2(self.tables.counts[:, :PREDICTORS])
         self._price = torch.from_numpy(bits.astype(np.float32))
 
@@ -52,7 +49,7 @@ class Foresight:
     def choose(self, kind: int, wanted: Tensor, around: Tensor) -> Tensor:
         """Predictors [K] for latents [n, K] in quantiser steps, from those around [n, 4, K]."""
         price = self._price[torch.from_numpy(self.rows(kind, wanted.shape[1])).long()]
-        return self.taps.choose(wanted[None], around[None], price)[0]
+        return self.codebook.choose(wanted[None], around[None], price)[0]
 
     def write(self, encoder: Encoder, kind: int, chosen: Tensor) -> None:
         """Append the predictors [K] of a pass."""

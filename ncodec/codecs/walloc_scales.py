@@ -13,7 +13,7 @@ from ncodec.entropy.dense_network import DenseFunction, DenseNetwork
 from ncodec.errors import ModelMismatchError
 from ncodec.models.pyramid import Pass
 from ncodec.models.rates import KNOTS, SCALES
-from ncodec.models.walloc import Medium, network_sizes
+from ncodec.models.walloc_medium import Medium, network_sizes
 
 LEVELS = 256
 """Magnitudes from here on look the same to the context."""

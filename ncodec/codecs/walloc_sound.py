@@ -20,7 +20,7 @@ from ncodec.codecs.walloc_decoding import ChunkReader, Decoding
 from ncodec.codecs.walloc_layout import NO_OFFSET, Plan, Timing, pair_count
 from ncodec.container import AudioHeader, ChunkKind, Header, Reader, pack
 from ncodec.media import SoundBlocks
-from ncodec.models.walloc import SOUND
+from ncodec.models.walloc_medium import SOUND
 
 PILOTS = 48
 """Chunks of a long sound that are looked at to see what a rate step costs."""

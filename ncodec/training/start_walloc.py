@@ -11,7 +11,8 @@ from torch import Tensor
 from ncodec.models.prediction import along
 from ncodec.models.pyramid import Pass, Pyramid, pyramid
 from ncodec.models.rates import KNOTS, rate_lambda
-from ncodec.models.walloc import MeanNetwork, Medium, ScaleNetwork, Walloc, by_row, gathered
+from ncodec.models.walloc import MeanNetwork, ScaleNetwork, Walloc, by_row, gathered
+from ncodec.models.walloc_medium import Medium
 from ncodec.training.linear_fit import components
 from ncodec.training.predictor_fit import channels_of, fit
 
@@ -80,7 +81,7 @@ def _start_prior(model: Walloc, draw: Draw, batches: int, deviations: Tensor) ->
             name = f"{part.kind}_{number}"
             if name in prior.scales:
                 _start_scales(prior.scales[name], _by_knot(model, left)[:, first:stop])
-    if not model.medium.predicted:
+    if not model.medium.fixed_means:
         _start_predictors(model, grid, rows)
 
 

@@ -19,7 +19,8 @@ from ncodec.codecs.walloc_noise import LEVELS, ROWS, coding_order, context_rows
 from ncodec.codecs.weights import Arrays
 from ncodec.entropy.build import counted_tables
 from ncodec.models.rates import SCALES
-from ncodec.models.walloc import SOUND, Walloc
+from ncodec.models.walloc import Walloc
+from ncodec.models.walloc_medium import SOUND
 
 CROPS = 300
 CROP = 44_032
@@ -83,7 +84,8 @@ def _histogram(
     for y in crops:
         step = int(random.integers(RATE_STEPS))
         codings = coder.latents.encode(y, step)[1]
-        levels = coder.measured(y, codings, step, SOUND.channels * len(y))
+        error = y - coder.latents.points(codings, 1, y.shape[3], step)
+        levels = coder.measured(error, codings, step, SOUND.channels * len(y))
         for half, block in coding_order(levels):
             place = context_rows(levels, half, block), levels[half::2, :, block]
             np.add.at(counts, place, 1)

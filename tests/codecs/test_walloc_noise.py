@@ -26,7 +26,7 @@ from ncodec.container import Reader
 from ncodec.entropy import Decoder, Encoder
 from ncodec.errors import BitstreamError, CorruptFileError, ModelMismatchError
 from ncodec.media import Audio, load_audio
-from ncodec.models.walloc import SOUND
+from ncodec.models.walloc_medium import SOUND
 
 from .sounds import samples, sound
 from .test_walloc_sounds import engine_of

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ncodec.models.walloc import LEVEL, PICTURE, SOUND, Medium, Walloc
+from ncodec.models.walloc import Walloc
+from ncodec.models.walloc_medium import LEVEL, PICTURE, SOUND, Medium
 from ncodec.training import export_walloc, start_walloc, walloc_fill
 
 from .pictures import picture

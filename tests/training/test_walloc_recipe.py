@@ -19,7 +19,8 @@ from ncodec.container import Reader
 from ncodec.media import Audio, Image, save_audio
 from ncodec.models.pyramid import pyramid
 from ncodec.models.rates import KNOTS, LOG_SCALE_STEP, SCALE_MIN, SCALES
-from ncodec.models.walloc import PICTURE, SOUND, Walloc, gathered, network_sizes
+from ncodec.models.walloc import Walloc, gathered
+from ncodec.models.walloc_medium import PICTURE, SOUND, network_sizes
 from ncodec.training import export_walloc, walloc, walloc_fill
 from ncodec.training.loop import Settings, Trainer
 from ncodec.training.walloc import PictureRecipe, SoundRecipe, WallocRecipe
