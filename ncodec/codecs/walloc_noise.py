@@ -33,9 +33,9 @@ GROUPS = len(EDGES) - 1
 BLOCK = 32
 """Frames of a block, at most."""
 STEP_DB = 3.0
-LEVELS, EVEN = 19, 12
+NOISE_LEVELS, EVEN = 19, 12
 """Levels of noise: 0 is none, `EVEN` is as loud as is to be expected."""
-ROWS = GROUPS + 3 * LEVELS
+ROWS = GROUPS + 3 * NOISE_LEVELS
 """Rows of the tables: see `NoiseCoder`."""
 SHARE = 0.5
 """Of the error's amplitude: more sounds rough, and costs likeness."""
@@ -44,6 +44,8 @@ CELL = 4
 """Frames whose power is averaged before logarithms are: noise follows the usual, not the peaks."""
 FAINT, NOTHING = 1e-9, 1e-12
 MIXER = 0x9E3779B1
+FRAMES = 256
+"""Room for the frames of a chunk in what noise counts: there are some 174 at most."""
 
 Levels = NDArray[np.int32]
 """Levels of noise [C, GROUPS, blocks] of all channels."""
@@ -65,7 +67,7 @@ class NoiseCoder:
     def __init__(self, arrays: Arrays) -> None:
         """Take `entropy/fill/...` from a weights file; raises `ModelMismatchError`."""
         self.tables = Tables.from_arrays(arrays, "entropy/fill")
-        fitting = (self.tables.low == 0).all() and (self.tables.length == LEVELS + 1).all()
+        fitting = (self.tables.low == 0).all() and (self.tables.length == NOISE_LEVELS + 1).all()
         if self.tables.rows != ROWS or not fitting:
             raise ModelMismatchError("weights: tables of noise do not fit the codec")
 
@@ -80,7 +82,7 @@ class NoiseCoder:
         levels = np.zeros((channels, GROUPS, block_count(frames)), np.int32)
         for half, block in coding_order(levels):
             found = decoder.decode(context_rows(levels, half, block), self.tables)
-            if found.min() < 0 or found.max() >= LEVELS:
+            if found.min() < 0 or found.max() >= NOISE_LEVELS:
                 raise CorruptFileError("a level of noise that there is not")
             levels[half::2, :, block] = found
         return levels
@@ -100,7 +102,7 @@ def context_rows(levels: Levels, half: int, block: int) -> NDArray[np.int64]:
         groups = np.tile(np.arange(GROUPS), (count, 1))
         return GROUPS + before if block else groups
     first = levels[: 2 * count : 2, :, block].astype(np.int64)
-    return GROUPS + LEVELS + (LEVELS + (first + before) // 2 if block else first)
+    return GROUPS + NOISE_LEVELS + (NOISE_LEVELS + (first + before) // 2 if block else first)
 
 
 class NoiseFill:
@@ -144,7 +146,7 @@ class NoiseFill:
         actual = torch.matmul(self._model.synthesis.linear.basis, error[:, :, 0]).square()
         actual = actual.reshape(expected.shape)
         above = _usual(actual[:channels], NOTHING) - _usual(expected[:channels], FAINT)
-        levels = (above / STEP_DB).round_().add_(EVEN).clamp_(0, LEVELS - 1)
+        levels = (above / STEP_DB).round_().add_(EVEN).clamp_(0, NOISE_LEVELS - 1)
         return levels.to(torch.int32).cpu().numpy()
 
     def amplitude(self, levels: Levels, expected: Tensor) -> Tensor:
@@ -173,8 +175,8 @@ def filled(bands: Tensor, amplitude: Tensor, chunk: int) -> Tensor:
 
 def noise(chunk: int, channels: int, frames: int) -> Tensor:
     """Noise [C, BANDS, t] of power 1, the same everywhere and each time."""
-    first = (chunk * channels * BANDS * BANDS) % (1 << 32)
-    rows = np.arange(channels * BANDS, dtype=np.uint32)[:, None] * np.uint32(BANDS)
+    first = (chunk * channels * BANDS * FRAMES) % (1 << 32)
+    rows = np.arange(channels * BANDS, dtype=np.uint32)[:, None] * np.uint32(FRAMES)
     x = rows + np.arange(frames, dtype=np.uint32) + np.uint32(first)
     for _ in range(3):
         x ^= x >> np.uint32(16)

@@ -15,7 +15,7 @@ from ncodec.codecs.rate_steps import RATE_STEPS
 from ncodec.codecs.rounding import CENTROIDS
 from ncodec.codecs.walloc_chunks import ChunkCoder
 from ncodec.codecs.walloc_latents import Coding, LatentCoder
-from ncodec.codecs.walloc_noise import LEVELS, ROWS, coding_order, context_rows
+from ncodec.codecs.walloc_noise import NOISE_LEVELS, ROWS, coding_order, context_rows
 from ncodec.codecs.weights import Arrays
 from ncodec.entropy.build import counted_tables
 from ncodec.models.rates import SCALES
@@ -44,7 +44,7 @@ def fill_arrays(
     latents = LatentCoder(model, arrays, torch.device("cpu"))
     crops = [model.analysis(SOUND.packets(draw(1, CROP, random))) for _ in range(CROPS)]
     found: dict[str, NDArray[Any]] = {"latent/error": _errors(latents, crops, random)}
-    found |= _tables(np.zeros((ROWS, LEVELS + 1), np.int64))
+    found |= _tables(np.zeros((ROWS, NOISE_LEVELS + 1), np.int64))
     coder = ChunkCoder(latents, {**arrays, **found})
     return found | _tables(_histogram(coder, crops, random))
 
@@ -79,8 +79,8 @@ def _placed(coding: Coding, error: Tensor) -> tuple[NDArray[np.int64], NDArray[n
 def _histogram(
     coder: ChunkCoder, crops: list[Tensor], random: np.random.Generator
 ) -> NDArray[np.int64]:
-    """How often each level came in each row: [ROWS, LEVELS + 1], the last column for escapes."""
-    counts = np.zeros((ROWS, LEVELS + 1), np.int64)
+    """How often each level came in each row, [ROWS, NOISE_LEVELS + 1], escapes last."""
+    counts = np.zeros((ROWS, NOISE_LEVELS + 1), np.int64)
     for y in crops:
         step = int(random.integers(RATE_STEPS))
         codings = coder.latents.encode(y, step)[1]
