@@ -23,6 +23,7 @@ from ncodec.codecs.walloc_noise import (
     NOISE_LEVELS,
     Levels,
     NoiseCoder,
+    NoiseFill,
     block_count,
     filled,
     noise,
@@ -205,14 +206,16 @@ def test_noise_is_the_documented_one(chunk: int, channels: int) -> None:
 def test_amplitudes_are_the_documented_ones(
     coder: ChunkCoder, walloc_weights: dict[str, Path], frames: int
 ) -> None:
-    """Of three channels, one of them alone in its pair; the levels are any."""
+    """Of three channels, one of them alone in its pair; levels and errors are any."""
     random, arrays = np.random.default_rng(frames), read_weights(walloc_weights["audio"])
+    arrays["latent/error"] = random.uniform(0.01, 1, (64, 4)).astype(np.float32)
+    fill = NoiseFill(coder.latents.model, arrays)
     gain = coder.latents.model.gain(torch.tensor([300 / 800]))
     made_up = torch.from_numpy(random.normal(0, 2, (2, SOUND.latents, 1, frames))).float()
     codings = coder.encode(made_up / gain, 300, 3)[1].codings
-    expected = coder.noise.expected(codings, frames, 300)
+    expected = fill.expected(codings, frames, 300)
     levels = random.integers(0, 4, (3, GROUPS, block_count(frames))).astype(np.int32) * 6
-    made = coder.noise.amplitude(levels, expected)
+    made = fill.amplitude(levels, expected)
     for channel, band, frame in random.integers(0, (3, BANDS, frames), (300, 3)):
         power = documented_power(
             codings[channel // 2], arrays, gain.flatten(), 256 * (channel % 2) + band, frame
