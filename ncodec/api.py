@@ -151,6 +151,7 @@ def decode(
     region: Region | None = None,
     span: Span | None = None,
     partial: bool = False,
+    fill: bool = True,
     limits: Limits | None = None,
     device: str = "auto",
 ) -> Image | Audio:
@@ -158,11 +159,13 @@ def decode(
 
     `region` (x, y, width, height) decodes only what it needs of a large picture, `span` (start,
     stop or None) in seconds of a long sound. `partial` decodes what a damaged file still holds;
-    what is gone stands in `.lost`, what was guessed in `.concealed`. `limits` bounds what a file
-    may claim. Raises `BitstreamError`, `ModelError`, `OptionError`.
+    what is gone stands in `.lost`, what was guessed in `.concealed`. Without `fill` sounds come
+    without the noise that "walloc" puts where it dropped detail: nearer to the waveform, and
+    duller. `limits` bounds what a file may claim. Raises `BitstreamError`, `ModelError`,
+    `OptionError`.
     """
     with open_source(source) as opened:
         reader = Reader(opened, limits, partial)
-        result = decoded(reader, device, region, span, partial)
+        result = decoded(reader, device, region, span, partial, fill)
     warn(result.warnings)
     return result

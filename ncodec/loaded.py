@@ -135,13 +135,14 @@ class Codec:
         region: Region | None = None,
         span: Span | None = None,
         partial: bool = False,
+        fill: bool = True,
         limits: Limits | None = None,
     ) -> Image | Audio:
         """Decode one file of this codec; see `ncodec.decode`."""
         with open_source(source) as opened:
             reader = Reader(opened, limits, partial)
             self._check_own(reader)
-            result = decoded(reader, self.device, region, span, partial)
+            result = decoded(reader, self.device, region, span, partial, fill)
         warn(result.warnings)
         return result
 
@@ -198,6 +199,7 @@ class Codec:
         region: Region | None = None,
         span: Span | None = None,
         partial: bool = False,
+        fill: bool = True,
         limits: Limits | None = None,
         overwrite: bool = False,
     ) -> None:
@@ -212,7 +214,7 @@ class Codec:
             if isinstance(reader.header.media, ImageHeader):
                 messages = self._picture_file(reader, Path(target), region, partial, overwrite)
             else:
-                messages = self._sound_file(reader, Path(target), span, partial, overwrite)
+                messages = self._sound_file(reader, Path(target), span, partial, fill, overwrite)
         warn(messages)
 
     def _picture_file(
@@ -229,7 +231,13 @@ class Codec:
         return (*image.warnings, *notes)
 
     def _sound_file(
-        self, reader: Reader, target: Path, span: Span | None, partial: bool, overwrite: bool
+        self,
+        reader: Reader,
+        target: Path,
+        span: Span | None,
+        partial: bool,
+        fill: bool,
+        overwrite: bool,
     ) -> tuple[str, ...]:
         from ncodec.codecs.sound_file import write_sound
         from ncodec.media import sound_format
@@ -238,20 +246,27 @@ class Codec:
         codec = audio_codec(reader, self.device)
         return files.write_atomic(
             target,
-            lambda file: write_sound(codec, reader, file, kind, span=span, partial=partial),
+            lambda file: write_sound(
+                codec, reader, file, kind, span=span, partial=partial, fill=fill
+            ),
             overwrite=overwrite,
         ).warnings
 
 
 def decoded(
-    reader: Reader, device: str, region: Region | None, span: Span | None, partial: bool
+    reader: Reader,
+    device: str,
+    region: Region | None,
+    span: Span | None,
+    partial: bool,
+    fill: bool,
 ) -> Image | Audio:
     """What an open file holds, or a part of it; see `ncodec.decode`."""
     check_extent(reader, region, span)
     if isinstance(reader.header.media, ImageHeader):
         return image_codec(reader, device).decompress(reader, region=region, partial=partial)
     _check_memory(reader, span)
-    return audio_codec(reader, device).decompress(reader, span=span, partial=partial)
+    return audio_codec(reader, device).decompress(reader, span=span, partial=partial, fill=fill)
 
 
 def _check_memory(reader: Reader, span: Span | None) -> None:

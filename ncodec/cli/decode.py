@@ -61,6 +61,9 @@ def decode(
     partial: Annotated[
         bool, typer.Option("--partial", help="Write what a damaged file still holds.")
     ] = False,
+    no_fill: Annotated[
+        bool, typer.Option("--no-fill", help="walloc: sound without noise for what was dropped.")
+    ] = False,
     device: options.DeviceOption = options.Device.AUTO,
     threads: options.Threads = None,
     max_pixels: options.MaxPixels = None,
@@ -76,7 +79,9 @@ def decode(
     _check_formats(jobs, format)
     screen = Screen(quiet, verbose, json)
     limits = limits_for(max_pixels)
-    decoder = _Decoder(format, box, span, partial, device.value, threads, limits, force, screen)
+    decoder = _Decoder(
+        format, box, span, partial, not no_fill, device.value, threads, limits, force, screen
+    )
     return each(jobs, decoder.run, screen)
 
 
@@ -135,6 +140,7 @@ class _Decoder:
     region: "Region | None"
     span: "Span | None"
     partial: bool
+    fill: bool
     device: str
     threads: int | None
     limits: Limits
@@ -177,7 +183,14 @@ class _Decoder:
         written = put(
             job.target,
             lambda out: write_sound(
-                codec, reader, out, kind, span=self.span, partial=self.partial, progress=progress
+                codec,
+                reader,
+                out,
+                kind,
+                span=self.span,
+                partial=self.partial,
+                fill=self.fill,
+                progress=progress,
             ),
             self.force,
         )

@@ -165,9 +165,12 @@ class AudioCodec(MediaCodec, Protocol):
         *,
         span: Span | None = None,
         partial: bool = False,
+        fill: bool = True,
         progress: Progress | None = None,
     ) -> Audio:
         """Decode a file, or only `span` of it; with `partial` lost seconds stand in `.lost`.
+
+        With `fill` codecs that know how loud the detail was that they dropped put noise there.
 
         `OptionError` for a span that starts after the end, or stops before it starts.
         """
@@ -179,6 +182,7 @@ class AudioCodec(MediaCodec, Protocol):
         *,
         span: Span | None = None,
         partial: bool = False,
+        fill: bool = True,
         lost: list[LostSpan] | None = None,
         progress: Progress | None = None,
     ) -> Iterator[Samples]:

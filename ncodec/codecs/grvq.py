@@ -98,8 +98,8 @@ class GrvqCodec(SecondsCodec):
             errors = found.errors.reshape(*most.shape, CODEBOOKS + 1)
             yield Analysed(paths, most, errors * loudness(samples)[..., None])
 
-    def decoding(self, reader: Reader, span: Span | None) -> Decoding:
-        """See `SecondsCodec.decoding`."""
+    def decoding(self, reader: Reader, span: Span | None, fill: bool) -> Decoding:
+        """See `SecondsCodec.decoding`; there is no noise to leave out."""
         return Decoding(CodeReader(self.coder, reader), self.networks, self.quantiser, span)
 
     def check(self, reader: Reader, *, progress: Progress | None = None) -> None:

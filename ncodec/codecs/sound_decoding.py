@@ -98,8 +98,11 @@ class SecondsDecoding:
 class SecondsCodec:
     """A sound codec that decodes second by second: a codec says what one pass over a file is."""
 
-    def decoding(self, reader: Reader, span: Span | None) -> SecondsDecoding:
-        """One pass over a file. Raises `BitstreamError`s, `OptionError` for a span that is none."""
+    def decoding(self, reader: Reader, span: Span | None, fill: bool) -> SecondsDecoding:
+        """One pass over a file, with noise that fills what was dropped, if `fill`.
+
+        Raises `BitstreamError`s, `OptionError` for a span that is none.
+        """
         raise TypeError(f"{type(self).__name__} decodes nothing")
 
     def decompress(
@@ -108,12 +111,13 @@ class SecondsCodec:
         *,
         span: Span | None = None,
         partial: bool = False,
+        fill: bool = True,
         progress: Progress | None = None,
     ) -> Audio:
         """Decode a file or a span of it; see `AudioCodec.decompress`."""
         lost: list[LostSpan] = []
         blocks = self.decompress_blocks(
-            reader, span=span, partial=partial, lost=lost, progress=progress
+            reader, span=span, partial=partial, fill=fill, lost=lost, progress=progress
         )
         media = reader.sound
         samples = [np.zeros((0, media.channels), np.float32), *blocks]
@@ -125,9 +129,10 @@ class SecondsCodec:
         *,
         span: Span | None = None,
         partial: bool = False,
+        fill: bool = True,
         lost: list[LostSpan] | None = None,
         progress: Progress | None = None,
     ) -> Iterator[Single]:
         """The same in blocks of about a second; see `AudioCodec.decompress_blocks`."""
-        decoding = self.decoding(reader, span)
+        decoding = self.decoding(reader, span, fill)
         return decoding.blocks(partial, [] if lost is None else lost, progress)

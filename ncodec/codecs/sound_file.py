@@ -44,6 +44,7 @@ def write_sound(
     *,
     span: Span | None = None,
     partial: bool = False,
+    fill: bool = True,
     progress: Progress | None = None,
 ) -> WrittenSound:
     """Decode a file, or a span of it, block by block to a sound file of the format `kind`.
@@ -53,7 +54,7 @@ def write_sound(
     media, lost, samples = reader.sound, list[LostSpan](), 0
     with SoundWriter(file, kind, media.sample_rate, media.channels) as writer:
         for block in codec.decompress_blocks(
-            reader, span=span, partial=partial, lost=lost, progress=progress
+            reader, span=span, partial=partial, fill=fill, lost=lost, progress=progress
         ):
             writer.write(block)
             samples += len(block)

@@ -10,26 +10,28 @@ import torch
 from torch import Tensor
 
 from ncodec.codecs.tiled_picture import TiledPictureCodec
-from ncodec.codecs.walloc_latents import MEANING, LatentCoder
-from ncodec.codecs.weights import load_module, read_verified
+from ncodec.codecs.walloc_latents import MEANING, SOUND_MEANING, LatentCoder
+from ncodec.codecs.weights import Arrays, load_module, read_verified
 from ncodec.models.blocks import lay_out, narrow
-from ncodec.models.walloc import PICTURE, Medium, Walloc
+from ncodec.models.walloc import Walloc
+from ncodec.models.walloc_medium import PICTURE, Medium
 from ncodec.models.wavelets import strips_2d
 
 
 def load_model(
     weights: Path, medium: Medium, device: torch.device
-) -> tuple[Walloc, LatentCoder, bytes]:
-    """The model of a weights file, the coder of its latents, and its short id.
+) -> tuple[Walloc, LatentCoder, Arrays, bytes]:
+    """The model of a weights file, the coder of its latents, all arrays, and the short id.
 
     Raises `ModelError`s; runs the self-tests of the exact networks.
     """
-    arrays, identity = read_verified(weights, MEANING)
+    meaning = MEANING if medium.axes == 2 else SOUND_MEANING
+    arrays, identity = read_verified(weights, meaning)
     model = Walloc.for_coding(medium)
     load_module(model, arrays, "model/")
     model.to(device).eval().requires_grad_(False)
     lay_out(model, torch.channels_last)
-    return model, LatentCoder(model, arrays, device), identity[:4]
+    return model, LatentCoder(model, arrays, device), arrays, identity[:4]
 
 
 class WallocPictures(TiledPictureCodec):
@@ -45,7 +47,8 @@ class WallocPictures(TiledPictureCodec):
     def __init__(self, weights: Path, device: str = "cpu") -> None:
         """Load weights onto a device. Raises `ModelError`s; runs the self-tests."""
         self.device = torch.device(device)
-        self.model, self.latents, self.model_id = load_model(weights, PICTURE, self.device)
+        found = load_model(weights, PICTURE, self.device)
+        self.model, self.latents, _, self.model_id = found
         self._basis, self._offset = self._of_levels()
 
     @torch.inference_mode()

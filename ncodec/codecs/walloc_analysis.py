@@ -11,7 +11,8 @@ from ncodec.codecs.resampling import MOST, Resampler
 from ncodec.codecs.walloc_layout import FRAME, NO_OFFSET, STEPS_AN_OFFSET, Single, Timing, pairs_of
 from ncodec.media import SoundBlocks
 from ncodec.media.level import LevelMeters
-from ncodec.models.walloc import SAMPLE_RATE, SOUND, Walloc
+from ncodec.models.walloc import Walloc
+from ncodec.models.walloc_medium import SAMPLE_RATE, SOUND
 from ncodec.models.wavelets import reach
 
 HALO = -(-reach(SOUND.levels) // FRAME)

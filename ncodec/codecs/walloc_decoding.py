@@ -1,7 +1,5 @@
 """Files of sound of codec `walloc` to samples, chunk by chunk."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
@@ -9,56 +7,48 @@ from ncodec.codecs.base import Span
 from ncodec.codecs.rate_steps import RATE_STEPS
 from ncodec.codecs.sound_decoding import SecondsDecoding
 from ncodec.codecs.walloc_analysis import HALO
-from ncodec.codecs.walloc_latents import LatentCoder, Symbols
-from ncodec.codecs.walloc_layout import FRAME, Plan, Single, Timing, channels_of, pair_count
+from ncodec.codecs.walloc_chunks import Chunk, ChunkCoder, ChunkSymbols
+from ncodec.codecs.walloc_layout import FRAME, Plan, Single, Timing, channels_of
+from ncodec.codecs.walloc_noise import filled
 from ncodec.container import Reader
 from ncodec.errors import BitstreamError, CorruptFileError
 from ncodec.media import LostSpan
 from ncodec.models.blocks import narrow
-from ncodec.models.walloc import SAMPLE_RATE, SOUND
+from ncodec.models.walloc_medium import SAMPLE_RATE, SOUND
 
 NETWORK_HALO = 1 + 2 * SOUND.blocks
 """Frames around a chunk whose latents the network sees."""
 
 
-@dataclass(frozen=True)
-class Chunk:
-    """A decoded chunk: latents [P, M, 1, t] and the rate step they were coded at."""
-
-    latent: Tensor
-    step: int
-
-
 class ChunkReader:
-    """The latents of a file's chunks."""
+    """A file's chunks; with the noise that fills what was dropped, if `fill`."""
 
-    def __init__(self, coder: LatentCoder, reader: Reader) -> None:
+    def __init__(self, coder: ChunkCoder, reader: Reader, *, fill: bool = True) -> None:
         """Check that header and chunks fit. Raises `BitstreamError`s."""
         self.media = reader.sound
         self.plan = Plan.of(self.media)
         self.timing, self._chunks = Timing.of(reader)
-        self._coder, self._reader = coder, reader
-        self._pairs = pair_count(self.media.channels)
+        self._coder, self._reader, self._fill = coder, reader, fill
 
     def __len__(self) -> int:
         """Return the number of chunks."""
         return len(self._chunks)
 
-    def symbols(self, index: int) -> Symbols:
+    def symbols(self, index: int) -> ChunkSymbols:
         """The integers of one chunk. Raises `BitstreamError`s."""
         step, payload, frames = self._payload(index)
-        return self._coder.decode_symbols(payload, 1, frames, step, self._pairs)
+        return self._coder.symbols(payload, frames, step, self.media.channels)
 
     @torch.inference_mode()
     def read(self, index: int) -> Chunk:
         """One chunk. Raises `BitstreamError`s."""
         step, payload, frames = self._payload(index)
-        return Chunk(self._coder.decode(payload, 1, frames, step, self._pairs), step)
+        return self._coder.decode(payload, frames, step, self.media.channels, fill=self._fill)
 
     def lost(self, index: int) -> Chunk:
         """What stands in for a chunk that can't be read: silence."""
         start, stop = self.timing.chunk(index)
-        return Chunk(self._coder.empty(1, stop - start, self._pairs), self.plan.step)
+        return self._coder.empty(stop - start, self.plan.step, self.media.channels)
 
     def span(self, index: int) -> LostSpan:
         """The seconds of the sound that a chunk decodes to."""
@@ -83,14 +73,14 @@ class Decoding(SecondsDecoding):
 
     rate, delay = SAMPLE_RATE, 0
 
-    def __init__(self, chunks: ChunkReader, coder: LatentCoder, span: Span | None) -> None:
+    def __init__(self, chunks: ChunkReader, coder: ChunkCoder, span: Span | None) -> None:
         """Raises `OptionError` for a span that is none."""
         super().__init__(chunks.media, len(chunks), span)
-        self._chunks, self._model, self._device = chunks, coder.model, coder.device
+        self._chunks, self._model, self._device = chunks, coder.latents.model, coder.device
         self._known: dict[int, Chunk] = {}
         self._bands: dict[int, Tensor] = {}
 
-    def read(self, index: int) -> Symbols | Chunk:
+    def read(self, index: int) -> ChunkSymbols | Chunk:
         """The symbols of a chunk. Raises `BitstreamError`s."""
         if not self.media.samples:
             return self._chunks.symbols(index)
@@ -124,7 +114,10 @@ class Decoding(SecondsDecoding):
             rate = torch.tensor([own.step / (RATE_STEPS - 1)], device=self._device)
             with narrow(self._device):
                 bands = self._model.synthesis(torch.cat(pieces, 3), rate)
-            self._bands[index] = bands[..., skip : skip + own.latent.shape[3]]
+            bands = bands[..., skip : skip + own.latent.shape[3]]
+            if own.amplitude is not None:
+                bands = filled(bands, own.amplitude, index)
+            self._bands[index] = bands
         return self._bands[index]
 
     def _latent(self, index: int, partial: bool, lost: list[LostSpan]) -> Chunk:

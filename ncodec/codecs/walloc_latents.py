@@ -17,16 +17,23 @@ from torch.nn import Module
 
 from ncodec.codecs.rate_steps import RATE_STEPS
 from ncodec.codecs.rounding import Rounding
+from ncodec.codecs.walloc_prediction import PredictorCoder
 from ncodec.codecs.walloc_scales import ScaleIndexes
 from ncodec.codecs.weights import Arrays
 from ncodec.entropy import Decoder, Encoder, Tables
 from ncodec.errors import EntropyDesyncError, ModelMismatchError
+from ncodec.models.prediction import along
 from ncodec.models.pyramid import Pass, Pyramid, pyramid
 from ncodec.models.rates import SCALES
-from ncodec.models.walloc import Medium, Walloc, by_row, gathered
+from ncodec.models.walloc import Walloc, by_row, gathered
+from ncodec.models.walloc_medium import Medium
 
 MEANING = ("prior.means.", "log_gain.", "spread")
-"""Float weights that the model id covers: the others may improve and old files only gain."""
+SOUND_MEANING = (*MEANING, "prior.predictors.", "synthesis.linear.")
+"""Float weights that the model id covers: the others may improve and old files only gain.
+
+Levels of noise in files of sound are relative to the linear part of the synthesis.
+"""
 CPU = torch.device("cpu")
 
 PIECE = 768
@@ -34,6 +41,9 @@ PIECE = 768
 
 Coded = Callable[[Tensor, int], Tensor]
 """Scale indexes [n, .] of channels from a first one on -> the symbols there [n, .]."""
+Written = Callable[[Encoder, list["Coding"], Tensor], None]
+Read = Callable[[Decoder], None]
+"""What else a payload holds, after the latents."""
 
 
 @dataclass(frozen=True)
@@ -55,53 +65,92 @@ class LatentCoder:
         if self.tables.rows != SCALES:
             raise ModelMismatchError("weights: tables do not fit the codec")
         self.rounding = Rounding(self.tables, arrays)
+        self.predictors: PredictorCoder | None = None
+        if not self.medium.fixed_means:
+            self.predictors = PredictorCoder(arrays, self.medium, model.prior.predictors)
         # All tiles and seconds of a file mostly have the same rate step.
-        self._predictors = lru_cache(maxsize=8)(
-            lambda step: _Predictors(model, self.scales.channels(step), step)
+        self._at_rate = lru_cache(maxsize=8)(
+            lambda step: _AtRate(model, self.scales.channels(step), step)
         )
 
-    def encode(self, y: Tensor, step: int) -> tuple[bytes, list["Coding"]]:
-        """Latents [B, M, h, w] at a rate step -> payload, and what `verify` compares."""
-        encoder, grid = Encoder(), self._grid(y.shape[2], y.shape[3])
-        codings = [self._encode(item, grid, encoder, step) for item in y.to(CPU)]
+    def encode(
+        self, y: Tensor, step: int, more: Written | None = None
+    ) -> tuple[bytes, list["Coding"]]:
+        """Latents [B, M, h, w] at a rate step -> payload, and what `verify` compares.
+
+        `more` appends what stands after the latents, and is told how they will be decoded.
+        """
+        encoder, (height, width) = Encoder(), y.shape[2:]
+        codings, found = list[Coding](), list[Tensor]()
+        for item in y.to(CPU):
+            coding, values = self._encode(item, encoder, step, whole=more is not None)
+            codings.append(coding)
+            if more:
+                found.append(values.latent(height, width))
+        if more:
+            more(encoder, codings, torch.cat(found).to(self.device))
         return encoder.finish(), codings
 
-    def _encode(self, y: Tensor, grid: Pyramid, encoder: Encoder, step: int) -> "Coding":
+    def _encode(
+        self, y: Tensor, encoder: Encoder, step: int, *, whole: bool
+    ) -> tuple["Coding", "_Values"]:
+        """Code one latent; the last pass is dequantised only if `whole`."""
+        grid = self.grid(y.shape[1], y.shape[2])
         coding, values = Coding(self.scales, grid, step), self._values(grid, step)
-        positions = y.permute(1, 2, 0).flatten(0, 1)
-        for piece in (piece for part in grid.passes for piece in part.pieces(PIECE)):
-            wanted = positions.index_select(0, grid.order[piece.start : piece.stop])
-            self._round(piece, wanted[:, : coding.channels], values, coding)
-        # Only now, and all at once: so tables and networks don't push each other out of the cache.
-        for group in (group for part in grid.passes for group in coding.groups(part)):
-            encoder.encode(group.symbols.numpy(), group.rows.numpy(), self.tables)
-        return coding
+        positions = y.permute(1, 2, 0).flatten(0, 1)[:, : coding.channels]
+        for part in grid.passes:
+            if self.predictors and part.along is not None:
+                wanted = positions.index_select(0, grid.order[part.start : part.stop])
+                coding.foresee(part, self.predictors, values.choose(part, wanted))
+            for piece in part.pieces(PIECE):
+                wanted = positions.index_select(0, grid.order[piece.start : piece.stop])
+                self._round(piece, wanted, values, coding, whole=whole)
+        self._write(encoder, grid, coding)
+        return coding, values
 
-    def _round(self, piece: Pass, wanted: Tensor, values: "_Values", coding: "Coding") -> None:
+    def _write(self, encoder: Encoder, grid: Pyramid, coding: "Coding") -> None:
+        # Only now, and all at once: so tables and networks don't push each other out of the cache.
+        for part in grid.passes:
+            if self.predictors and part.kind in coding.chosen:
+                self.predictors.write(encoder, part.kind, coding.chosen[part.kind])
+            for group in coding.groups(part):
+                encoder.encode(group.symbols.numpy(), group.rows.numpy(), self.tables)
+
+    def _round(
+        self, piece: Pass, wanted: Tensor, values: "_Values", coding: "Coding", *, whole: bool
+    ) -> None:
         """Round values [n, channels] of a piece of a pass."""
-        mean = values.mean(piece, coding.scratch)
+        mean = values.mean(piece, coding)
         residual = (wanted - mean).mul_(values.gain)
 
         def rounded(rows: Tensor, first: int) -> Tensor:
             return self.rounding.quantise(residual[:, first : first + rows.shape[1]], rows)
 
         coding.run(piece, rounded)
-        if not coding.is_last(piece):  # Nothing is predicted from the last pass.
+        if whole or not coding.is_last(piece):  # Nothing is predicted from the last pass.
             values.add(piece, mean, coding.groups(piece))
 
     def decode_symbols(
         self, payload: bytes, height: int, width: int, step: int, count: int = 1
     ) -> Symbols:
-        """Payload -> symbols of h x w latents. Integers only; raises `BitstreamError`s."""
-        return symbols_of(self._decoded(payload, self._grid(height, width), step, count))
+        """Payload with nothing but latents -> symbols of h x w latents.
+
+        Integers only; raises `BitstreamError`s.
+        """
+        return symbols_of(self.read(payload, self.grid(height, width), step, count))
 
     def decode(self, payload: bytes, height: int, width: int, step: int, count: int = 1) -> Tensor:
-        """Payload -> dequantised latents [B, M, h, w] on the device."""
-        grid, found = self._grid(height, width), list[Tensor]()
-        for coding in self._decoded(payload, grid, step, count):
+        """Payload with nothing but latents -> dequantised ones [B, M, h, w] on the device."""
+        codings = self.read(payload, self.grid(height, width), step, count)
+        return self.points(codings, height, width, step)
+
+    def points(self, codings: list["Coding"], height: int, width: int, step: int) -> Tensor:
+        """Dequantised latents [B, M, h, w] on the device, of what was coded."""
+        grid, found = self.grid(height, width), list[Tensor]()
+        for coding in codings:
             values = self._values(grid, step)
             for part in grid.passes:
-                values.add(part, values.mean(part, coding.scratch), coding.groups(part))
+                values.add(part, values.mean(part, coding), coding.groups(part))
             found.append(values.latent(height, width))
         return torch.cat(found).to(self.device)
 
@@ -116,16 +165,21 @@ class LatentCoder:
         size: tuple[int, int],
         step: int,
         count: int = 1,
+        more: Read | None = None,
     ) -> None:
         """Decode again what was just encoded; `EntropyDesyncError` unless it is the same.
 
         `size` is the latents' height and width.
         """
-        read = self.decode_symbols(payload, *size, step, count)
-        if not np.array_equal(read.values, symbols_of(written).values):
+        read = self.read(payload, self.grid(*size), step, count, more)
+        same = np.array_equal(symbols_of(read).values, symbols_of(written).values)
+        if not same or not all(a.foreseen_like(b) for a, b in zip(read, written, strict=True)):
             raise EntropyDesyncError("the encoder's own check failed: symbols decode differently")
 
-    def _decoded(self, payload: bytes, grid: Pyramid, step: int, count: int) -> list["Coding"]:
+    def read(
+        self, payload: bytes, grid: Pyramid, step: int, count: int, more: Read | None = None
+    ) -> list["Coding"]:
+        """Payload -> what was coded, integers only. Raises `BitstreamError`s."""
         decoder = Decoder(payload)
 
         def read(rows: Tensor, first: int) -> Tensor:
@@ -134,15 +188,21 @@ class LatentCoder:
         codings = [Coding(self.scales, grid, step) for _ in range(count)]
         for coding in codings:
             for part in grid.passes:
+                if self.predictors and part.along is not None:
+                    chosen = self.predictors.read(decoder, part.kind, coding.channels)
+                    coding.foresee(part, self.predictors, chosen)
                 coding.run(part, read)
+        if more:
+            more(decoder)
         decoder.finish()
         return codings
 
-    def _grid(self, height: int, width: int) -> Pyramid:
+    def grid(self, height: int, width: int) -> Pyramid:
+        """The order in which h x w positions are coded."""
         return pyramid(height, width, self.medium.coarsest, CPU)
 
     def _values(self, grid: Pyramid, step: int) -> "_Values":
-        return _Values(self.medium, self.rounding, grid, self._predictors(step))
+        return _Values(self.medium, self.rounding, grid, self._at_rate(step), self.predictors)
 
 
 @dataclass(frozen=True)
@@ -162,10 +222,17 @@ class Group:
 
 
 class Coding:
-    """The integers of one latent while it is coded, pass after pass, in coding order."""
+    """The integers of one latent while it is coded, pass after pass, in coding order.
+
+    Attributes:
+        channels: how many are coded.
+        chosen: the predictors [channels] of kinds of passes that have them.
+    """
 
     def __init__(self, scales: ScaleIndexes, grid: Pyramid, step: int) -> None:
         self.channels = scales.channels(step)
+        self.chosen: dict[int, Tensor] = {}
+        self._relief: dict[int, Tensor] = {}
         self._scales, self._step, self._grid = scales, step, grid
         count = len(grid.order)
         # Groups are coded as they lie in memory; only positions of their passes are ever touched.
@@ -176,13 +243,23 @@ class Coding:
         # No pass looks at the last one.
         self._levels = torch.empty(grid.passes[-1].start if count else 0, self.channels)
 
+    def foresee(self, part: Pass, predictors: PredictorCoder, chosen: Tensor) -> None:
+        """Take the predictors [channels] of a pass that is coded next."""
+        self.chosen[part.kind] = chosen
+        self._relief[part.kind] = predictors.relief[chosen]
+
+    def foreseen_like(self, other: "Coding") -> bool:
+        """Whether another latent was coded with the same predictors."""
+        same = self.chosen.keys() == other.chosen.keys()
+        return same and all(torch.equal(self.chosen[k], other.chosen[k]) for k in self.chosen)
+
     def run(self, part: Pass, coded: Coded) -> None:
         """Code a pass or a piece of one, group after group."""
         neighbours = self._scales.medium.neighbours
         levels = [gathered(part, self._levels[None], neighbours, self.scratch)[0]]
         last = self.is_last(part)
         for number, group in enumerate(self.groups(part)):
-            rows = self._scales.of(part, number, levels, self._step)
+            rows = self._scales.of(part, number, levels, self._step, self._relief.get(part.kind))
             rows = rows[:, : group.rows.shape[1]]
             group.rows.copy_(rows)
             group.symbols.copy_(coded(rows, group.channels.start))
@@ -212,8 +289,13 @@ class Coding:
                 rows[part.start : part.stop, group.channels] = group.rows
         return symbols, rows
 
+    def in_reading_order(self) -> tuple[Tensor, Tensor]:
+        """The same, position by position as they lie."""
+        symbols, rows = self.all()
+        return symbols[self._grid.rank], rows[self._grid.rank]
 
-class _Predictors:
+
+class _AtRate:
     """What means are made with at one rate step.
 
     Attributes:
@@ -240,18 +322,33 @@ class _Values:
     """
 
     def __init__(
-        self, medium: Medium, rounding: Rounding, grid: Pyramid, predictors: _Predictors
+        self,
+        medium: Medium,
+        rounding: Rounding,
+        grid: Pyramid,
+        at: _AtRate,
+        predictors: PredictorCoder | None,
     ) -> None:
         self._medium, self._rounding, self._grid = medium, rounding, grid
-        self.gain, self._means = predictors.gain, predictors.means
+        self.gain, self._means, self._predictors = at.gain, at.means, predictors
         self._coded = torch.empty(len(grid.order), len(self.gain))
 
-    def mean(self, part: Pass, scratch: Tensor) -> Tensor:
+    def choose(self, part: Pass, wanted: Tensor) -> Tensor:
+        """The predictors [channels] that suit the latents [n, channels] of a pass."""
+        if self._predictors is None:
+            raise ValueError("a model without predictors")
+        around = along(part, self._coded[None])[0]
+        return self._predictors.choose(part.kind, wanted * self.gain, around * self.gain)
+
+    def mean(self, part: Pass, coding: Coding) -> Tensor:
         """Means [n, channels] of a pass or a piece of one, from the values that are known."""
+        if self._predictors and part.kind in coding.chosen:
+            around = along(part, self._coded[None])
+            return self._predictors.codebook.mean(coding.chosen[part.kind][None], around)[0]
         if part.kind not in self._means:
             return torch.zeros(part.stop - part.start, self._coded.shape[1])
         taps, trust = self._means[part.kind]
-        around = gathered(part, self._coded[None], self._medium.neighbours, scratch)[0]
+        around = gathered(part, self._coded[None], self._medium.neighbours, coding.scratch)[0]
         return F.linear(around, taps).mul_(trust)
 
     def add(self, part: Pass, mean: Tensor, groups: Iterable[Group]) -> None:
@@ -264,7 +361,7 @@ class _Values:
 
     def latent(self, height: int, width: int) -> Tensor:
         """All of them: [1, M, h, w]."""
-        rows = self._coded[self._grid.rank].reshape(1, height, width, -1)
+        rows = self._coded[self._grid.rank].reshape(1, height, width, self._coded.shape[1])
         missing = self._medium.latents - rows.shape[3]
         return F.pad(rows, (0, missing)).permute(0, 3, 1, 2)
 

@@ -9,7 +9,7 @@ from ncodec.codecs.rate_steps import RATE_STEPS
 from ncodec.codecs.sound_timing import Seconds
 from ncodec.container import AudioHeader
 from ncodec.errors import CorruptFileError
-from ncodec.models.walloc import LEVEL, SAMPLE_RATE, SOUND
+from ncodec.models.walloc_medium import LEVEL, SAMPLE_RATE, SOUND
 
 Single = NDArray[np.float32]
 

@@ -13,7 +13,7 @@ from ncodec.entropy.dense_network import DenseFunction, DenseNetwork
 from ncodec.errors import ModelMismatchError
 from ncodec.models.pyramid import Pass
 from ncodec.models.rates import KNOTS, SCALES
-from ncodec.models.walloc import Medium, network_sizes
+from ncodec.models.walloc_medium import Medium, network_sizes
 
 LEVELS = 256
 """Magnitudes from here on look the same to the context."""
@@ -69,16 +69,24 @@ class ScaleIndexes:
         spans = self.medium.spans(kind)
         return [(first, min(stop, last)) for first, stop in spans if first < last]
 
-    def of(self, part: Pass, group: int, levels: Sequence[Tensor], step: int) -> Tensor:
+    def of(
+        self,
+        part: Pass,
+        group: int,
+        levels: Sequence[Tensor],
+        step: int,
+        relief: Tensor | None = None,
+    ) -> Tensor:
         """Scale indexes 0..63 of a group, float32 [n, .].
 
-        `levels` [n, .] are those around, and those of earlier groups, of channels that are coded.
+        `levels` [n, .] are those around, and those of earlier groups, of channels that are coded;
+        `relief` [.] that of their predictors.
         """
         name = f"{part.kind}_{group}"
         if name not in self.networks:
             fine = torch.from_numpy(interpolate(self.start, step) // START_FRACTION)
             return fine.clamp(0, SCALES - 1).float().expand(part.stop - part.start, -1)
-        return self._function(name, step)(levels)
+        return self._function(name, step)(levels, relief)
 
     def _made_function(self, name: str, step: int) -> DenseFunction:
         """The network of a kind of pass and a group at a rate step."""
@@ -95,9 +103,9 @@ class ScaleIndexes:
         whole = self.medium.latents
         if coded == whole:
             return None
-        count = self.medium.neighbours if kind else 0
-        around = torch.arange(count)[:, None] * whole + torch.arange(coded)
-        return torch.cat([around.flatten(), count * whole + torch.arange(before)])
+        count = (self.medium.neighbours if kind else 0) + bool(self.medium.reliefs(kind))
+        each = torch.arange(count)[:, None] * whole + torch.arange(coded)
+        return torch.cat([each.flatten(), count * whole + torch.arange(before)])
 
     def level(self, symbols: Tensor) -> Tensor:
         """Levels of symbols, int32 of any shape, as the networks take them: float32."""

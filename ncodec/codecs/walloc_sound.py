@@ -15,11 +15,12 @@ from ncodec.codecs.sound_decoding import SecondsCodec
 from ncodec.codecs.sound_rate import ROUNDING, Fit, fit_below
 from ncodec.codecs.walloc import load_model
 from ncodec.codecs.walloc_analysis import analysed, measured_gain, offset_byte, windows
+from ncodec.codecs.walloc_chunks import ChunkCoder
 from ncodec.codecs.walloc_decoding import ChunkReader, Decoding
 from ncodec.codecs.walloc_layout import NO_OFFSET, Plan, Timing, pair_count
 from ncodec.container import AudioHeader, ChunkKind, Header, Reader, pack
 from ncodec.media import SoundBlocks
-from ncodec.models.walloc import SOUND
+from ncodec.models.walloc_medium import SOUND
 
 PILOTS = 48
 """Chunks of a long sound that are looked at to see what a rate step costs."""
@@ -35,7 +36,9 @@ class WallocSounds(SecondsCodec):
     def __init__(self, weights: Path, device: str = "cpu") -> None:
         """Load weights onto a device. Raises `ModelError`s; runs the self-tests."""
         self.device = torch.device(device)
-        self.model, self.latents, self.model_id = load_model(weights, SOUND, self.device)
+        found = load_model(weights, SOUND, self.device)
+        self.model, self.latents, arrays, self.model_id = found
+        self.chunks = ChunkCoder(self.latents, arrays)
 
     def compress(
         self,
@@ -54,13 +57,13 @@ class WallocSounds(SecondsCodec):
         fit = job.fit(target)
         return Encoded(fit.data, fit.step / QUALITY_STEPS, (fit.warning,) if fit.warning else ())
 
-    def decoding(self, reader: Reader, span: Span | None) -> Decoding:
+    def decoding(self, reader: Reader, span: Span | None, fill: bool) -> Decoding:
         """See `SecondsCodec.decoding`."""
-        return Decoding(ChunkReader(self.latents, reader), self.latents, span)
+        return Decoding(ChunkReader(self.chunks, reader, fill=fill), self.chunks, span)
 
     def read_latents(self, reader: Reader) -> Tensor:
         """The dequantised latents [M, P, t] of a whole sound, P pairs of channels, t frames."""
-        chunks = ChunkReader(self.latents, reader)
+        chunks = ChunkReader(self.chunks, reader, fill=False)
         found = [torch.zeros(pair_count(reader.sound.channels), SOUND.latents, 1, 0)]
         if reader.sound.samples:
             found += [chunks.read(index).latent.cpu() for index in range(len(chunks))]
@@ -68,7 +71,7 @@ class WallocSounds(SecondsCodec):
 
     def check(self, reader: Reader, *, progress: Progress | None = None) -> None:
         """Decode all symbols, and make no samples."""
-        chunks = ChunkReader(self.latents, reader)
+        chunks = ChunkReader(self.chunks, reader)
         for index in range(len(chunks)):
             chunks.symbols(index)
             if progress:
@@ -152,7 +155,8 @@ class _EncodeJob:
         frames = latent.shape[3]
         byte = offset_byte(self.codec.model, latent) if frames else NO_OFFSET
         step = plan.chunk_step(byte)
-        payload, symbols = self.codec.latents.encode(latent, step)
+        chunks, channels = self.codec.chunks, self.sound.channels
+        payload, codings = chunks.encode(latent, step, channels)
         if self.verify:
-            self.codec.latents.verify(payload, symbols, (1, frames), step, len(latent))
+            chunks.verify(payload, codings, frames, step, channels)
         return bytes([byte]) + payload

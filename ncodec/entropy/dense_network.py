@@ -140,10 +140,17 @@ class DenseFunction:
     biases: Sequence[Tensor]
     highs: Sequence[int]
 
-    def __call__(self, parts: Sequence[Tensor]) -> Tensor:
-        """Outputs float32 `[n, out]`, whole numbers, of such inputs `[n, .]` side by side."""
+    def __call__(self, parts: Sequence[Tensor], common: Tensor | None = None) -> Tensor:
+        """Outputs float32 `[n, out]`, whole numbers, of such inputs `[n, .]` side by side.
+
+        Before them may stand inputs `[.]` that all rows have in common.
+        """
         with exact_products():
-            sums, start = self.biases[0].expand(len(parts[0]), -1), 0
+            sums, start = self.biases[0], 0
+            if common is not None:
+                start = len(common)
+                sums = torch.addmv(sums, self.weights[0][:start].T, common)
+            sums = sums.expand(len(parts[0]), -1)
             for part in parts:
                 rows = self.weights[0][start : start + part.shape[1]]
                 sums, start = torch.addmm(sums, part, rows), start + part.shape[1]

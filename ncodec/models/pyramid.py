@@ -16,6 +16,7 @@ from torch import Tensor
 NEIGHBOURS = 4
 _CORNERS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
 _SIDES = ((-1, 0), (1, 0), (0, -1), (0, 1))
+_ALONG = ((0, -3), (0, -1), (0, 1), (0, 3))
 
 
 @dataclass(frozen=True)
@@ -25,19 +26,26 @@ class Pass:
     `around` [n, 4] are the rows of the neighbours of each, all of them before `start`; None in the
     first pass. In even ones they lie above, below, left and right. Where the latent ends, the
     neighbour on the other side stands in.
+
+    `along` [n, 4] are those 3 d and d to the left, d and 3 d to the right, with d the distance of
+    neighbours; only latents of one row have them.
     """
 
     kind: int
     start: int
     stop: int
     around: Tensor | None
+    along: Tensor | None = None
 
     def pieces(self, size: int) -> Iterator["Pass"]:
         """The pass in pieces of so many positions."""
         for start in range(self.start, self.stop, size):
             stop, first = min(start + size, self.stop), start - self.start
-            around = None if self.around is None else self.around[first : first + size]
-            yield Pass(self.kind, start, stop, around)
+            around, along = (
+                None if rows is None else rows[first : first + size]
+                for rows in (self.around, self.along)
+            )
+            yield Pass(self.kind, start, stop, around, along)
 
 
 @dataclass(frozen=True)
@@ -70,13 +78,15 @@ def pyramid(height: int, width: int, coarsest: int, device: torch.device) -> Pyr
         row, column = _places(kind, height, width, coarsest)
         if not len(row):
             continue
-        around = None
+        around = along = None
         if kind:
             offsets, step = _CORNERS if kind % 2 else _SIDES, _distance(kind, coarsest)
             around = _around(rank, row, column, offsets, step).to(device)
+            if height == 1:
+                along = _around(rank, row, column, _ALONG, step).to(device)
         rank[row, column] = start + torch.arange(len(row))
         order.append(row * width + column)
-        passes.append(Pass(kind, start, start + len(row), around))
+        passes.append(Pass(kind, start, start + len(row), around, along))
         start += len(row)
     return Pyramid(torch.cat(order).to(device), rank.flatten().to(device), tuple(passes))
 

@@ -8,151 +8,20 @@ each position the strong channels before the weak ones.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ncodec.models.blocks import Modulation, RateTable, ResidualBlock, add_noise
-from ncodec.models.pyramid import Pass, kinds, pyramid
+from ncodec.models.prediction import Predictors, along
+from ncodec.models.pyramid import Pass, pyramid
 from ncodec.models.rates import KNOTS, logistic_bits, round_priced
-from ncodec.models.wavelets import (
-    inverse_1d,
-    inverse_2d,
-    packets_1d,
-    packets_2d,
-)
+from ncodec.models.walloc_medium import Medium, hidden_units, network_sizes, used_kinds
 
 # The last layer sums over many inputs: one optimiser step must not move bands by a quantiser step.
 NETWORK_TO_BANDS = 0.05
-TILT, HIGHEST = 200.0, 16_500.0
-"""Hertz, of the weights of a sound's bands."""
-TRAINING_ONLY = ("prior.start", "prior.scales")
-
-
-@dataclass(frozen=True)
-class Medium:
-    """Sizes of the model of one medium.
-
-    Attributes:
-        channels: of the medium itself: colours, or channels of sound coded together.
-        levels: levels of wavelet packets; a position of the latent is 2^levels samples wide.
-        axes: 2 for pictures, 1 for sounds.
-        latents: channels of the latent.
-        groups: where the groups of channels end that are coded one after the other.
-        plain: the first kinds of passes, which are few positions, code all channels at once.
-        coarsest: distance of positions in the first pass.
-        neighbours: positions around each that its distribution is predicted from, 4 or 2.
-        hidden: units of the context networks of each group.
-        predicted: whether means are predicted; of sounds they are 0.
-        width, blocks: channels and residual blocks of the decoder.
-    """
-
-    name: str
-    channels: int
-    levels: int
-    axes: int
-    latents: int
-    groups: tuple[int, ...]
-    plain: int
-    coarsest: int
-    neighbours: int
-    hidden: tuple[int, ...]
-    predicted: bool
-    width: int
-    blocks: int
-
-    @property
-    def stride(self) -> int:
-        """Samples along an axis for one position of the latent."""
-        return 1 << self.levels
-
-    @property
-    def bands(self) -> int:
-        """Wavelet bands of all channels."""
-        return self.channels << (self.levels * self.axes)
-
-    @property
-    def kernel(self) -> tuple[int, int]:
-        """Size of the decoder's convolutions."""
-        return (3, 3) if self.axes == 2 else (1, 3)
-
-    def spans(self, kind: int) -> list[tuple[int, int]]:
-        """First channel of each group of a kind of pass, and the one after its last."""
-        ends = self.groups if kind >= self.plain else (self.latents,)
-        return list(zip((0, *ends), ends, strict=False))
-
-    def packets(self, x: Tensor) -> Tensor:
-        """Samples [B, C, H, W] or [B, C, T] -> bands [B, K, h, w] or [B, K, 1, t], in float32.
-
-        Multiples of the stride; bands of sounds are weighted as the ear hears them.
-        """
-        with torch.autocast(x.device.type, enabled=False):
-            if self.axes == 2:
-                return packets_2d(x.float(), self.levels)
-            bands = packets_1d(x.float(), self.levels)[:, :, None]
-            return bands * loudness(self.levels, self.channels, x.device)
-
-    def unpack(self, bands: Tensor) -> Tensor:
-        """Undo `packets`."""
-        with torch.autocast(bands.device.type, enabled=False):
-            if self.axes == 2:
-                return inverse_2d(bands, self.levels)
-            bands = bands / loudness(self.levels, self.channels, bands.device)
-            return inverse_1d(bands[:, :, 0], self.levels)
-
-
-PICTURE = Medium(
-    name="image",
-    channels=3,
-    levels=3,
-    axes=2,
-    latents=64,
-    groups=(8, 64),
-    plain=3,
-    coarsest=4,
-    neighbours=4,
-    hidden=(32, 64),
-    predicted=True,
-    width=128,
-    blocks=3,
-)
-
-
-SAMPLE_RATE = 44_100
-"""Of sounds, as they are coded."""
-LEVEL = 5.0
-"""What samples at the common level are multiplied by: one range of rates then serves both media."""
-SOUND = Medium(
-    name="audio",
-    channels=2,
-    levels=8,
-    axes=1,
-    latents=384,
-    groups=(8, 24, 64, 160, 384),
-    plain=0,
-    coarsest=8,
-    neighbours=2,
-    hidden=(48, 64, 96, 96, 128),
-    predicted=False,
-    width=256,
-    blocks=3,
-)
-
-
-@lru_cache
-@torch.inference_mode(False)  # What is kept must also serve training.
-def loudness(levels: int, channels: int, device: torch.device) -> Tensor:
-    """What bands of sounds are multiplied by, [channels 2^levels, 1, 1].
-
-    High frequencies are weak in most sounds, and noise there is heard as well: 3 dB an octave
-    above some hundred hertz puts it where the sound hides it. Above 16 kHz few hear anything.
-    """
-    count = 1 << levels
-    hertz = (torch.arange(count, dtype=torch.float64) + 0.5) * (SAMPLE_RATE / 2 / count)
-    weights = ((hertz + TILT) / (1000 + TILT)).sqrt() / (1 + (hertz / HIGHEST) ** 12)
-    return weights.float().repeat(channels)[:, None, None].to(device)
+TRAINING_ONLY = ("prior.start", "prior.scales", "prior.predictors.relief", "prior.predictors.price")
 
 
 @dataclass
@@ -201,13 +70,28 @@ def by_row(table: Tensor) -> Tensor:
     return table.flatten(1)[:, None]
 
 
+@dataclass
+class Foresight:
+    """What is known of a pass beforehand, and the bits [B] that it takes to say so.
+
+    Attributes:
+        mean: means of latents [B, n, M].
+        relief: for scale networks, how much smaller that leaves each channel, [B, ., M or 0].
+    """
+
+    mean: Tensor
+    relief: Tensor
+    bits: Tensor
+
+
 class Prior(nn.Module):
     """The distribution of a latent [B, M, h, w], pass after pass and group after group.
 
     Attributes:
         start: log scales of the first group of the first pass, by the rate.
         scales: networks of every other group, named "KIND_GROUP" in the weights.
-        means: networks of every pass but the first.
+        means: networks of every pass but the first, or:
+        predictors: of latents of one row, chosen anew for each channel of a pass.
     """
 
     def __init__(self, medium: Medium) -> None:
@@ -217,9 +101,11 @@ class Prior(nn.Module):
         self.scales, self.means = nn.ModuleDict(), nn.ModuleDict()
         for name, (inputs, outputs) in network_sizes(medium).items():
             self.scales[name] = ScaleNetwork(inputs, hidden_units(medium, name), outputs)
-        for kind in used_kinds(medium)[1:] if medium.predicted else ():
+        for kind in used_kinds(medium)[1:] if medium.fixed_means else ():
             around = medium.neighbours * medium.latents
             self.means[f"{kind}"] = MeanNetwork(around, medium.latents)
+        if not medium.fixed_means:
+            self.predictors = Predictors()
 
     def forward(self, y: Tensor, gain: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
         """Latents [B, M, h, w] and gains [B, M, 1, 1] at rates [B] -> rounded latents, bits [B]."""
@@ -240,17 +126,18 @@ class Prior(nn.Module):
         self, part: Pass, here: Tensor, values: Tensor, levels: Tensor, gain: Tensor, rate: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Values and levels of the positions of a pass [B, n, M], and their bits [B]."""
-        mean = self.mean(part, values, rate)
-        residual = (here - mean) * gain
-        around = gathered(part, levels, self.medium.neighbours)
-        rounded, found, bits = list[Tensor](), list[Tensor](), here.new_zeros(len(here))
+        known = self.foresee(part, here, values, gain, rate)
+        residual = (here - known.mean) * gain
+        relief = known.relief.expand(-1, part.stop - part.start, -1)
+        around = torch.cat([relief, gathered(part, levels, self.medium.neighbours)], 2)
+        rounded, found, bits = list[Tensor](), list[Tensor](), known.bits
         for number, (first, stop) in enumerate(self.medium.spans(part.kind)):
             log_scale = self.log_scale(part, number, torch.cat([around, *found], 2), rate)
             value = residual[:, :, first:stop]
             bits = bits + logistic_bits(add_noise(value), log_scale).sum((1, 2))
             rounded.append(round_priced(value, log_scale))
             found.append(torch.log2(1 + rounded[-1].detach().abs()))
-        return torch.cat(rounded, 2) / gain + mean, torch.cat(found, 2), bits
+        return torch.cat(rounded, 2) / gain + known.mean, torch.cat(found, 2), bits
 
     def log_scale(self, part: Pass, group: int, levels: Tensor, rate: Tensor) -> Tensor:
         """Log scales [B, n, .] of a group from all levels known [B, n, .]."""
@@ -259,38 +146,26 @@ class Prior(nn.Module):
         found: Tensor = self.scales[f"{part.kind}_{group}"](levels, rate)
         return found
 
-    def mean(self, part: Pass, values: Tensor, rate: Tensor) -> Tensor:
-        """Means [B, n, M] of a pass from the values known [B, ., M]."""
-        if f"{part.kind}" not in self.means:
-            return values.new_zeros(len(values), part.stop - part.start, values.shape[2])
-        around = gathered(part, values, self.medium.neighbours)
-        found: Tensor = self.means[f"{part.kind}"](around, rate)
-        return found
+    def foresee(
+        self, part: Pass, here: Tensor, values: Tensor, gain: Tensor, rate: Tensor
+    ) -> Foresight:
+        """Means of latents `here` [B, n, M] of a pass from the values known [B, ., M]."""
+        free = here.new_zeros(len(here))
+        nothing = here.new_zeros(len(here), 1, self.medium.reliefs(part.kind))
+        if f"{part.kind}" in self.means:
+            around = gathered(part, values, self.medium.neighbours)
+            return Foresight(self.means[f"{part.kind}"](around, rate), nothing, free)
+        if self.medium.fixed_means or part.along is None:
+            return Foresight(torch.zeros_like(here), nothing, free)
+        return self._predicted(part, here, values, gain)
 
-
-def used_kinds(medium: Medium) -> list[int]:
-    """Kinds of passes that latents of the medium have: in one row there are no corners."""
-    return [k for k in range(kinds(medium.coarsest)) if medium.axes == 2 or k % 2 == 0]
-
-
-def network_sizes(medium: Medium) -> dict[str, tuple[int, int]]:
-    """Inputs and outputs of each scale network, by its name "KIND_GROUP".
-
-    The first group of the first pass has nothing to look at, and no network.
-    """
-    sizes = {}
-    for kind in used_kinds(medium):
-        around = medium.neighbours * medium.latents if kind else 0
-        for number, (first, stop) in enumerate(medium.spans(kind)):
-            if around + first:
-                sizes[f"{kind}_{number}"] = (around + first, stop - first)
-    return sizes
-
-
-def hidden_units(medium: Medium, name: str) -> int:
-    """Hidden units of a scale network; where all channels are coded at once, of the last group."""
-    kind, group = (int(part) for part in name.split("_"))
-    return medium.hidden[group if kind >= medium.plain else -1]
+    @torch.no_grad()
+    def _predicted(self, part: Pass, here: Tensor, values: Tensor, gain: Tensor) -> Foresight:
+        """By the predictor that suits each channel best."""
+        around, table = along(part, values), self.predictors
+        chosen = table.choose(here * gain, around * gain[:, None], table.price)
+        bits = table.price[chosen].sum(1)
+        return Foresight(table.mean(chosen, around), table.relief[chosen][:, None], bits)
 
 
 def gathered(part: Pass, rows: Tensor, neighbours: int, scratch: Tensor | None = None) -> Tensor:
@@ -360,6 +235,8 @@ class Walloc(nn.Module):
         model = cls(medium)
         model.prior.scales = nn.ModuleDict()
         del model.prior.start
+        if not medium.fixed_means:
+            del model.prior.predictors.relief, model.prior.predictors.price
         return model
 
     def forward(self, bands: Tensor, rate: Tensor) -> Forward:

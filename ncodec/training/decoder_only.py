@@ -35,7 +35,8 @@ from ncodec.files import write_atomic
 from ncodec.models.blocks import lay_out
 from ncodec.models.hyperprior import Hyperprior
 from ncodec.models.rates import rate_lambda
-from ncodec.models.walloc import PICTURE, Walloc
+from ncodec.models.walloc import Walloc
+from ncodec.models.walloc_medium import PICTURE
 from ncodec.training.loop import Recipe, Settings, StepResult, slowed, strata
 
 PREFIX = "model/synthesis."

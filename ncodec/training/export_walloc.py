@@ -12,18 +12,25 @@ from safetensors.numpy import save
 from torch import Tensor, nn
 
 from ncodec.codecs.rate_steps import KNOT_STEPS, RATE_STEPS
-from ncodec.codecs.walloc_latents import MEANING, LatentCoder, symbols_of
+from ncodec.codecs.walloc_latents import MEANING, SOUND_MEANING, LatentCoder, symbols_of
 from ncodec.codecs.walloc_scales import LEVEL_BOUND, LEVELS, START_FRACTION
 from ncodec.codecs.weights import digest, model_id, pack_module, unpack_module
+from ncodec.entropy import Tables
+from ncodec.entropy.build import count_symbols, counted_tables
 from ncodec.entropy.dense_network import EXACT, MAX_HIDDEN, DenseNetwork, quantise_dense
 from ncodec.files import write_atomic
+from ncodec.models.prediction import Predictors
 from ncodec.models.rates import KNOTS, LOG_SCALE_STEP, SCALE_MIN, SCALES
-from ncodec.models.walloc import TRAINING_ONLY, ScaleNetwork, Walloc, by_row, hidden_units
+from ncodec.models.walloc import TRAINING_ONLY, ScaleNetwork, Walloc, by_row
+from ncodec.models.walloc_medium import SOUND, hidden_units, used_kinds
 from ncodec.training.counted import CountingRounding, counted
+from ncodec.training.walloc_fill import fill_arrays
 
 CALIBRATION_CROPS, COUNTED_CROPS, CHANNEL_CROPS = 24, 160, 6
 CROP = 384
 HEAD_ROOM = 1.5
+PREDICTOR_ROWS = len(SOUND.groups) * (len(used_kinds(SOUND)) - 1)
+PREDICTOR_WEIGHT, PREDICTOR_PRIOR = 1e5, 50.0
 SELDOM = 2e-3
 """Channels from the first one on are coded up to the last that is not 0 so often."""
 LEVEL_UNIT = LEVEL_BOUND / np.log2(LEVELS)
@@ -51,12 +58,19 @@ def export(model: Walloc, draw: Draw, path: Path, seed: int = 0) -> dict[str, An
     ]
     arrays |= _exact(model, latents[:CALIBRATION_CROPS], random)
     arrays |= {"entropy/channels": np.full(KNOTS, model.medium.latents, np.int32)}
+    if not model.medium.fixed_means:
+        arrays |= _predictors(model.prior.predictors)
     encode = _encoding(model, latents, random)
     found = counted(arrays, encode)
     arrays |= {"entropy/channels": _channels(model, arrays | found, latents[:CHANNEL_CROPS])}
+    if not model.medium.fixed_means:
+        arrays |= _counted_predictors(model, arrays | found, latents, random)
     arrays |= counted(arrays, encode)
+    if model.medium.axes == 1:
+        arrays |= fill_arrays(model, arrays, draw, random)
     synthesis = {k: v for k, v in arrays.items() if k.startswith("model/synthesis")}
-    metadata = {"model_id": model_id(arrays, MEANING), "synthesis": digest(synthesis)}
+    meaning = MEANING if model.medium.axes == 2 else SOUND_MEANING
+    metadata = {"model_id": model_id(arrays, meaning), "synthesis": digest(synthesis)}
     blob = save(arrays, metadata)
     write_atomic(path, lambda file: file.write(blob), overwrite=True)
     return metadata
@@ -72,6 +86,35 @@ def _encoding(
             coder.encode(y, int(random.integers(RATE_STEPS)))
 
     return encode
+
+
+def _predictors(predictors: Predictors) -> Arrays:
+    """Levels of predictors, and tables by what they cost in training."""
+    masses = 2 ** -predictors.price.double().numpy()
+    rows = PREDICTOR_WEIGHT * np.tile(np.append(masses, 0), (PREDICTOR_ROWS, 1))
+    relief = np.rint(LEVEL_UNIT * predictors.relief.double().numpy())
+    return {
+        "entropy/predictor/relief": relief.clip(0, LEVEL_BOUND).astype(np.int32),
+        **counted_tables(np.rint(rows).astype(np.int64), 0).to_arrays("entropy/predictor"),
+    }
+
+
+def _counted_predictors(
+    model: Walloc, arrays: Arrays, latents: list[Tensor], random: np.random.Generator
+) -> Arrays:
+    """Tables of predictors as often as they are chosen."""
+    coder = LatentCoder(model, arrays, torch.device("cpu"))
+    if coder.predictors is None:
+        raise ValueError("a model without predictors")
+    tables = coder.predictors.tables
+    histogram = np.zeros(tables.counts.shape, np.int64)
+    for y in latents:
+        for coding in coder.encode(y, int(random.integers(RATE_STEPS)))[1]:
+            for kind, chosen in coding.chosen.items():
+                rows = coder.predictors.rows(kind, len(chosen))
+                histogram += count_symbols(chosen.numpy(), rows, tables)
+    prior = Tables.from_arrays(arrays, "entropy/predictor")
+    return counted_tables(histogram, 0, prior, PREDICTOR_PRIOR).to_arrays("entropy/predictor")
 
 
 def _channels(model: Walloc, arrays: Arrays, latents: list[Tensor]) -> NDArray[np.int32]:

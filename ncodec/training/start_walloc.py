@@ -8,10 +8,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ncodec.models.pyramid import Pass, pyramid
+from ncodec.models.prediction import along
+from ncodec.models.pyramid import Pass, Pyramid, pyramid
 from ncodec.models.rates import KNOTS, rate_lambda
-from ncodec.models.walloc import MeanNetwork, Medium, ScaleNetwork, Walloc, gathered
+from ncodec.models.walloc import MeanNetwork, ScaleNetwork, Walloc, by_row, gathered
+from ncodec.models.walloc_medium import Medium
 from ncodec.training.linear_fit import components
+from ncodec.training.predictor_fit import channels_of, fit
 
 # At this lambda a quantiser step of 1 is right for the linear transform times START_SCALE.
 START_LAMBDA, START_SCALE = 0.013, 5.0
@@ -78,6 +81,20 @@ def _start_prior(model: Walloc, draw: Draw, batches: int, deviations: Tensor) ->
             name = f"{part.kind}_{number}"
             if name in prior.scales:
                 _start_scales(prior.scales[name], _by_knot(model, left)[:, first:stop])
+    if not model.medium.fixed_means:
+        _start_predictors(model, grid, rows)
+
+
+def _start_predictors(model: Walloc, grid: Pyramid, rows: Tensor) -> None:
+    """Fit the codebook to latents [B, ., M] in coding order, at all rates in turn."""
+    found = []
+    for number, item in enumerate(rows):
+        gain = by_row(model.gain(torch.tensor([number % KNOTS / (KNOTS - 1)], device=rows.device)))
+        steps = item * gain
+        known = steps.round()
+        for part in grid.passes[1:]:
+            found.append(channels_of(steps[:, part.start : part.stop], along(part, known)))
+    fit(model.prior.predictors, found)
 
 
 def _by_knot(model: Walloc, deviations: Tensor) -> Tensor:

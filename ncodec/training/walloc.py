@@ -12,7 +12,8 @@ from ncodec.datasets.pictures import PictureCrops
 from ncodec.datasets.sounds import SoundCrops
 from ncodec.models.blocks import lay_out
 from ncodec.models.rates import rate_lambda
-from ncodec.models.walloc import LEVEL, PICTURE, SAMPLE_RATE, SOUND, Medium, Walloc
+from ncodec.models.walloc import Walloc
+from ncodec.models.walloc_medium import LEVEL, PICTURE, SAMPLE_RATE, SOUND, Medium
 from ncodec.training import export_walloc, start_walloc
 from ncodec.training.loop import Recipe, Settings, StepResult, slowed, strata
 

@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from ncodec.codecs import registry
-from ncodec.media import load_image
+from ncodec.media import Audio, load_audio, load_image, save_audio
 from tests.cli.conftest import Picture, Run, samples
 
 CODEC = ("-c", "hyperprior")
@@ -66,3 +66,15 @@ def test_doctor_finds_a_network_that_computes_something_else(
     assert answer.code == 5
     assert "damaged.safetensors on cpu: FAILED" in answer.out
     assert "error: hyperprior: " in answer.err
+
+
+def test_noise_can_be_left_out_of_a_sound(run: Run) -> None:
+    random = np.random.default_rng(0)
+    hiss = random.normal(0, 0.01, (22_050, 1)).astype(np.float32)
+    with Path("a.flac").open("wb") as file:
+        save_audio(Audio(hiss + np.float32(0.3), 22_050), file, "flac")
+    assert run("encode", "a.flac", "-c", "walloc", "-q", 0).code == 0
+    assert run("decode", "a.ncd", "-o", "full.wav").code == 0
+    assert run("decode", "a.ncd", "-o", "bare.wav", "--no-fill").code == 0
+    full, bare = (np.diff(load_audio(f"{name}.wav").array, axis=0) for name in ("full", "bare"))
+    assert full.std() > 1.2 * bare.std()

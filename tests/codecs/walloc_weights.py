@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from ncodec.models.walloc import LEVEL, PICTURE, SOUND, Medium, Walloc
-from ncodec.training import export_walloc, start_walloc
+from ncodec.models.walloc import Walloc
+from ncodec.models.walloc_medium import LEVEL, PICTURE, SOUND, Medium
+from ncodec.training import export_walloc, start_walloc, walloc_fill
 
 from .pictures import picture
 from .sounds import samples
@@ -50,6 +51,7 @@ def write_weights(medium: Medium, path: Path) -> None:
         patch.setattr(export_walloc, "CALIBRATION_CROPS", 2)
         patch.setattr(export_walloc, "COUNTED_CROPS", 4)
         patch.setattr(export_walloc, "CHANNEL_CROPS", 1)
+        patch.setattr(walloc_fill, "CROPS", 4)
         export_walloc.export(model_of(medium, draw), draw, path)
 
 

@@ -56,6 +56,16 @@ def test_outputs_are_those_of_integer_arithmetic(seed: int) -> None:
         assert len(np.unique(found)) > 5
 
 
+def test_inputs_in_common_are_like_equal_columns() -> None:
+    net = network()
+    inputs = np.random.default_rng(3).integers(0, BOUND + 1, (50, INPUTS))
+    inputs[:, :12] = inputs[0, :12]
+    whole = torch.from_numpy(inputs.astype(np.float32))
+    biases = [layer.bias[1].astype(np.int64) for layer in (net.first, net.second)]
+    found = net.at(biases)([whole[:, 12:20], whole[:, 20:]], whole[0, :12])
+    np.testing.assert_array_equal(found.numpy().astype(np.int64), by_integers(net, inputs, 1))
+
+
 def test_outputs_are_close_to_the_float_network() -> None:
     random = np.random.default_rng(1)
     weight, bias = random.normal(0, 0.02, (OUTPUTS, HIDDEN)), random.normal(20, 5, (1, OUTPUTS))

@@ -48,6 +48,7 @@ class CoarseCodec:
         *,
         span: Span | None = None,
         partial: bool = False,
+        fill: bool = True,
         progress: Progress | None = None,
     ) -> Audio:
         media = reader.sound
@@ -61,6 +62,7 @@ class CoarseCodec:
         *,
         span: Span | None = None,
         partial: bool = False,
+        fill: bool = True,
         lost: list[LostSpan] | None = None,
         progress: Progress | None = None,
     ) -> Iterator[NDArray[np.float32]]:

@@ -60,8 +60,9 @@ def symbols(data: bytes) -> list[NDArray[np.int32]]:
     """The symbols of every tile or second of a file."""
     reader = Reader(data)
     if registry.entry_of(reader.header).media == "audio":
-        chunks = ChunkReader(sound_engine().latents, reader)
-        return [chunks.symbols(index).values for index in range(len(chunks))]
+        chunks = ChunkReader(sound_engine().chunks, reader)
+        read = [chunks.symbols(index) for index in range(len(chunks))]
+        return [array for found in read for array in (found.latents.values, found.levels)]
     codec, media, found = picture_engine(), reader.picture, list[NDArray[np.int32]]()
     grid = TileGrid(media.width, media.height, media.tile)
     for index, chunk in enumerate(reader.of_kind("L")):

@@ -46,6 +46,28 @@ def test_inside_of_a_latent_the_neighbours_lie_around() -> None:
         assert (away[inside].abs().amax(2) == step).all()
 
 
+@pytest.mark.parametrize("width", [1, 2, 3, 7, 16, 173])
+def test_along_one_row_lie_two_on_both_sides(width: int) -> None:
+    found = pyramid(1, width, 8, CPU)
+    for part in found.passes[1:]:
+        assert part.along is not None
+        assert int(part.along.max()) < part.start
+        here = found.order[part.start : part.stop]
+        step = 4 >> (part.kind // 2 - 1)
+        inside = (here >= 3 * step) & (here < width - 3 * step)
+        away = (found.order[part.along] - here[:, None])[inside]
+        assert (away == step * torch.tensor([-3, -1, 1, 3])).all()
+
+
+def test_along_is_cut_into_pieces_too() -> None:
+    part = pyramid(1, 100, 8, CPU).passes[-1]
+    pieces = list(part.pieces(7))
+    assert part.along is not None
+    rows = [piece.along for piece in pieces if piece.along is not None]
+    assert torch.equal(torch.cat(rows), part.along)
+    assert pyramid(2, 100, 8, CPU).passes[-1].along is None
+
+
 def test_at_borders_neighbours_are_mirrored() -> None:
     found = pyramid(4, 4, COARSEST, CPU)
     last = found.passes[-1]

@@ -114,6 +114,7 @@ class MulawCodec:
         *,
         span: Span | None = None,
         partial: bool = False,
+        fill: bool = True,
         progress: Progress | None = None,
     ) -> Audio:
         lost: list[LostSpan] = []
@@ -129,6 +130,7 @@ class MulawCodec:
         *,
         span: Span | None = None,
         partial: bool = False,
+        fill: bool = True,
         lost: list[LostSpan] | None = None,
         progress: Progress | None = None,
     ) -> Iterator[Samples]:

@@ -19,8 +19,9 @@ from ncodec.container import Reader
 from ncodec.media import Audio, Image, save_audio
 from ncodec.models.pyramid import pyramid
 from ncodec.models.rates import KNOTS, LOG_SCALE_STEP, SCALE_MIN, SCALES
-from ncodec.models.walloc import PICTURE, SOUND, Walloc, gathered, network_sizes
-from ncodec.training import export_walloc, walloc
+from ncodec.models.walloc import Walloc, gathered
+from ncodec.models.walloc_medium import PICTURE, SOUND, network_sizes
+from ncodec.training import export_walloc, walloc, walloc_fill
 from ncodec.training.loop import Settings, Trainer
 from ncodec.training.walloc import PictureRecipe, SoundRecipe, WallocRecipe
 from tests.codecs.pictures import picture, psnr
@@ -43,6 +44,7 @@ def small() -> Iterator[pytest.MonkeyPatch]:
     patch.setattr(export_walloc, "CALIBRATION_CROPS", 2)
     patch.setattr(export_walloc, "COUNTED_CROPS", 3)
     patch.setattr(export_walloc, "CHANNEL_CROPS", 1)
+    patch.setattr(walloc_fill, "CROPS", 2)
     yield patch
     patch.undo()
 
@@ -151,4 +153,4 @@ def test_exact_indexes_are_close_to_the_float_scales(small: pytest.MonkeyPatch, 
 def test_networks_are_named_by_pass_and_group() -> None:
     assert list(network_sizes(PICTURE)) == ["1_0", "2_0", "3_0", "3_1", "4_0", "4_1"]
     assert network_sizes(SOUND)["0_1"] == (8, 16)
-    assert network_sizes(SOUND)["6_3"] == (2 * 384 + 64, 96)
+    assert network_sizes(SOUND)["6_3"] == (384 + 2 * 384 + 64, 96)

@@ -1,0 +1,136 @@
+"""The codebook of predictors of a sound's latents, fitted as Lloyd fits quantisers.
+
+In turn each channel takes the predictor that spares it most bits, and each predictor becomes the
+least-squares solution for those that took it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from ncodec.models.prediction import (
+    PREDICTORS,
+    TAPS,
+    Predictors,
+    residual_bits,
+    statistics,
+)
+
+ROUNDS, REVIVED = 24, 16
+"""Rounds, and how many of them put new predictors in place of those that hardly any takes."""
+PORTION = 16_384
+LOUD = 0.3
+"""Power in squared quantiser steps below which there is nothing to predict."""
+WORTH = 8.0
+"""Bits that a channel's own predictor spares for the codebook to start from it."""
+RARE = 5
+FIRST_PRICE = 4.0
+UNIFORM = 1 / 12
+"""Power of the error that rounding leaves."""
+
+
+@dataclass(frozen=True)
+class Channels:
+    """`statistics` of many channels of passes, and the latents in each [N]."""
+
+    normal: Tensor
+    cross: Tensor
+    energy: Tensor
+    count: Tensor
+
+    def portions(self) -> Iterable["Channels"]:
+        """In parts whose costs fit into memory."""
+        parts = zip(*(getattr(self, f.name).split(PORTION) for f in fields(self)), strict=True)
+        return (Channels(*part) for part in parts)
+
+    def left(self, taps: Tensor) -> Tensor:
+        """Squares [N] that predictors [N, 4] leave, one each."""
+        product = (self.normal @ taps[..., None])[..., 0]
+        return (self.energy - ((2 * self.cross - product) * taps).sum(1)).clamp_min(0)
+
+
+def channels_of(wanted: Tensor, around: Tensor) -> Channels:
+    """Those of latents [B, n, M] in quantiser steps that are loud enough."""
+    found = [x.flatten(0, 1) for x in statistics(wanted, around)]
+    count = torch.full_like(found[2], wanted.shape[1])
+    loud = found[2] > LOUD * count
+    return Channels(*(x[loud] for x in (*found, count)))
+
+
+@torch.no_grad()
+def fit(predictors: Predictors, parts: list[Channels], seed: int = 0) -> None:
+    """Fit the codebook, what its entries cost and what they spare."""
+    whole = Channels(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Channels)))
+    generator = torch.Generator().manual_seed(seed)
+    own = _own(whole)
+    if not len(own):
+        return
+    taps = torch.cat([torch.zeros(1, TAPS), _drawn(own, PREDICTORS - 1, generator)])
+    price = torch.full((PREDICTORS,), FIRST_PRICE)
+    price[0] = 0
+    chosen = _chosen(whole, taps, price)
+    for turn in range(ROUNDS):
+        uses = torch.bincount(chosen, minlength=PREDICTORS)
+        taps = _solved(whole, taps, chosen)
+        rare = uses < RARE
+        rare[0] = False
+        if turn < REVIVED:
+            taps[rare] = _drawn(own, int(rare.sum()), generator)
+        price = -torch.log2((uses + 1) / (uses.sum() + PREDICTORS))
+        chosen = _chosen(whole, taps, price)
+    _take(predictors, whole, taps, chosen)
+
+
+def _own(whole: Channels) -> Tensor:
+    """Predictors [., 4] of channels that spare much with their own."""
+    ridge = 2 * torch.eye(TAPS)
+    found = torch.linalg.solve(whole.normal + ridge, whole.cross[..., None])[..., 0]
+    left = whole.left(found)
+    spared = (
+        whole.count
+        / 2
+        * torch.log2((whole.energy / whole.count + UNIFORM) / (left / whole.count + UNIFORM))
+    )
+    worth: Tensor = found[spared > WORTH]
+    return worth
+
+
+def _drawn(own: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    return own[torch.randint(len(own), (count,), generator=generator)]
+
+
+def _chosen(whole: Channels, taps: Tensor, price: Tensor) -> Tensor:
+    """The predictor of each channel [N]."""
+    found = []
+    for part in whole.portions():
+        bits = residual_bits(part.normal, part.cross, part.energy, part.count[:, None], taps)
+        found.append((bits + price).argmin(1))
+    return torch.cat(found)
+
+
+def _solved(whole: Channels, taps: Tensor, chosen: Tensor) -> Tensor:
+    """Predictors that leave least of the channels that chose them; the first stays zero.
+
+    Weights turn squares into bits, near where the codebook is.
+    """
+    weight = 1 / (whole.left(taps[chosen]) / whole.count + UNIFORM)
+    normal = 1e-2 * torch.eye(TAPS).repeat(PREDICTORS, 1, 1)
+    normal.index_add_(0, chosen, whole.normal * weight[:, None, None])
+    cross = torch.zeros(PREDICTORS, TAPS).index_add_(0, chosen, whole.cross * weight[:, None])
+    found: Tensor = torch.linalg.solve(normal, cross[..., None])[..., 0]
+    found[0] = 0
+    return found
+
+
+def _take(predictors: Predictors, whole: Channels, taps: Tensor, chosen: Tensor) -> None:
+    uses = torch.bincount(chosen, minlength=PREDICTORS)
+    left = whole.left(taps[chosen])
+    spared = 0.5 * torch.log2(
+        (whole.energy / whole.count + UNIFORM) / (left / whole.count + UNIFORM)
+    )
+    sums = torch.zeros(PREDICTORS).index_add_(0, chosen, spared)
+    predictors.taps.copy_(taps)
+    predictors.relief.copy_((sums / uses.clamp_min(1)).clamp_min(0))
+    predictors.price.copy_(-torch.log2((uses + 1) / (uses.sum() + PREDICTORS)))
