@@ -49,10 +49,10 @@ class Predictors(nn.Module):
             price: bits that each predictor costs, [32] or [M, 32].
         """
         bits = residual_bits(*statistics(wanted, around), wanted.shape[1], self.taps) + price
-        # One kind of tables for a whole pass is what that reckons with. Tables follow what stands
-        # around, so that it overrates what bursts cost: the best is held against none once more.
+        # That takes a pass as equally loud throughout, and makes too much of bursts, which tables
+        # follow. So the best predictor is held against none once more, by what lies near.
         best = 1 + bits[..., 1:].argmin(2)
-        dearer = (price.expand_as(bits).gather(2, best[..., None])[..., 0]) - price[..., 0]
+        dearer = price.expand_as(bits).gather(2, best[..., None])[..., 0] - price[..., 0]
         spared = local_bits(wanted) - local_bits(wanted - self.mean(best, around))
         return torch.where(spared > dearer, best, 0)
 

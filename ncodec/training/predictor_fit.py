@@ -50,6 +50,11 @@ class Channels:
         product = (self.normal @ taps[..., None])[..., 0]
         return (self.energy - ((2 * self.cross - product) * taps).sum(1)).clamp_min(0)
 
+    def spared(self, left: Tensor) -> Tensor:
+        """Bits [N] a latent that predictors spare which leave these squares [N]."""
+        before, after = (x / self.count + UNIFORM for x in (self.energy, left))
+        return 0.5 * torch.log2(before / after)
+
 
 def channels_of(wanted: Tensor, around: Tensor) -> Channels:
     """Those of latents [B, n, M] in quantiser steps that are loud enough."""
@@ -78,8 +83,7 @@ def fit(predictors: Predictors, parts: list[Channels], seed: int = 0) -> None:
         rare[0] = False
         if turn < REVIVED:
             taps[rare] = _drawn(own, int(rare.sum()), generator)
-        price = -torch.log2((uses + 1) / (uses.sum() + PREDICTORS))
-        chosen = _chosen(whole, taps, price)
+        chosen = _chosen(whole, taps, _price(uses))
     _take(predictors, whole, taps, chosen)
 
 
@@ -127,10 +131,12 @@ def _solved(whole: Channels, taps: Tensor, chosen: Tensor) -> Tensor:
 def _take(predictors: Predictors, whole: Channels, taps: Tensor, chosen: Tensor) -> None:
     uses = torch.bincount(chosen, minlength=PREDICTORS)
     left = whole.left(taps[chosen])
-    spared = 0.5 * torch.log2(
-        (whole.energy / whole.count + UNIFORM) / (left / whole.count + UNIFORM)
-    )
-    sums = torch.zeros(PREDICTORS).index_add_(0, chosen, spared)
+    sums = torch.zeros(PREDICTORS).index_add_(0, chosen, whole.spared(left))
     predictors.taps.copy_(taps)
     predictors.relief.copy_((sums / uses.clamp_min(1)).clamp_min(0))
-    predictors.price.copy_(-torch.log2((uses + 1) / (uses.sum() + PREDICTORS)))
+    predictors.price.copy_(_price(uses))
+
+
+def _price(uses: Tensor) -> Tensor:
+    """Bits [32] that predictors used so often cost."""
+    return -torch.log2((uses + 1) / (uses.sum() + PREDICTORS))
