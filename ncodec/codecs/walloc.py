@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ncodec.codecs.tiled_picture import TiledPictureCodec
-from ncodec.codecs.walloc_latents import MEANING, SOUND_MEANING, LatentCoder
+from ncodec.codecs.walloc_latents import LatentCoder, meaning
 from ncodec.codecs.weights import Arrays, load_module, read_verified
 from ncodec.models.blocks import lay_out, narrow
 from ncodec.models.walloc import Walloc
@@ -25,8 +25,7 @@ def load_model(
 
     Raises `ModelError`s; runs the self-tests of the exact networks.
     """
-    meaning = MEANING if medium.axes == 2 else SOUND_MEANING
-    arrays, identity = read_verified(weights, meaning)
+    arrays, identity = read_verified(weights, meaning(medium))
     model = Walloc.for_coding(medium)
     load_module(model, arrays, "model/")
     model.to(device).eval().requires_grad_(False)

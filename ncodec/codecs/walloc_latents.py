@@ -46,6 +46,11 @@ Read = Callable[[Decoder], None]
 """What else a payload holds, after the latents."""
 
 
+def meaning(medium: Medium) -> tuple[str, ...]:
+    """How names of weights begin that the model id covers."""
+    return MEANING if medium.axes == 2 else SOUND_MEANING
+
+
 @dataclass(frozen=True)
 class Symbols:
     """The integers of latents and their table rows: both [B h w, channels], in coding order."""

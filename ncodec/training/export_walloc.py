@@ -12,7 +12,7 @@ from safetensors.numpy import save
 from torch import Tensor, nn
 
 from ncodec.codecs.rate_steps import KNOT_STEPS, RATE_STEPS
-from ncodec.codecs.walloc_latents import MEANING, SOUND_MEANING, LatentCoder, symbols_of
+from ncodec.codecs.walloc_latents import LatentCoder, meaning, symbols_of
 from ncodec.codecs.walloc_scales import LEVEL_BOUND, LEVELS, START_FRACTION
 from ncodec.codecs.weights import digest, model_id, pack_module, unpack_module
 from ncodec.entropy import Tables
@@ -69,8 +69,7 @@ def export(model: Walloc, draw: Draw, path: Path, seed: int = 0) -> dict[str, An
     if model.medium.axes == 1:
         arrays |= fill_arrays(model, arrays, draw, random)
     synthesis = {k: v for k, v in arrays.items() if k.startswith("model/synthesis")}
-    meaning = MEANING if model.medium.axes == 2 else SOUND_MEANING
-    metadata = {"model_id": model_id(arrays, meaning), "synthesis": digest(synthesis)}
+    metadata = {"model_id": model_id(arrays, meaning(model.medium)), "synthesis": digest(synthesis)}
     blob = save(arrays, metadata)
     write_atomic(path, lambda file: file.write(blob), overwrite=True)
     return metadata
