@@ -71,7 +71,7 @@ class LatentCoder:
             raise ModelMismatchError("weights: tables do not fit the codec")
         self.rounding = Rounding(self.tables, arrays)
         self.predictors: PredictorCoder | None = None
-        if not self.medium.fixed_means:
+        if not self.medium.foreseen:
             self.predictors = PredictorCoder(arrays, self.medium, model.prior.predictors)
         # All tiles and seconds of a file mostly have the same rate step.
         self._at_rate = lru_cache(maxsize=8)(
@@ -126,14 +126,15 @@ class LatentCoder:
     ) -> None:
         """Round values [n, channels] of a piece of a pass."""
         mean = values.mean(piece, coding)
-        residual = (wanted - mean).mul_(values.gain)
+        wanted[:, : mean.shape[1]] -= mean
+        residual = wanted.mul_(values.gain)
 
         def rounded(rows: Tensor, first: int) -> Tensor:
             return self.rounding.quantise(residual[:, first : first + rows.shape[1]], rows)
 
         coding.run(piece, rounded)
         if whole or not coding.is_last(piece):  # Nothing is predicted from the last pass.
-            values.add(piece, mean, coding.groups(piece))
+            values.add(piece, mean, coding.groups(piece), whole=whole)
 
     def decode_symbols(
         self, payload: bytes, height: int, width: int, step: int, count: int = 1
@@ -155,7 +156,7 @@ class LatentCoder:
         for coding in codings:
             values = self._values(grid, step)
             for part in grid.passes:
-                values.add(part, values.mean(part, coding), coding.groups(part))
+                values.add(part, values.mean(part, coding), coding.groups(part), whole=True)
             found.append(values.latent(height, width))
         return torch.cat(found).to(self.device)
 
@@ -260,8 +261,7 @@ class Coding:
 
     def run(self, part: Pass, coded: Coded) -> None:
         """Code a pass or a piece of one, group after group."""
-        neighbours = self._scales.medium.neighbours
-        levels = [gathered(part, self._levels[None], neighbours, self.scratch)[0]]
+        levels = [self._around(part)]
         last = self.is_last(part)
         for number, group in enumerate(self.groups(part)):
             rows = self._scales.of(part, number, levels, self._step, self._relief.get(part.kind))
@@ -272,6 +272,13 @@ class Coding:
                 levels.append(self._scales.level(group.symbols))
         if not last:
             torch.cat(levels[1:], 1, out=self._levels[part.start : part.stop])
+
+    def _around(self, part: Pass) -> Tensor:
+        """What scale networks see of the levels around a pass or a piece of one: [n, .]."""
+        medium = self._scales.medium
+        if medium.summed and part.around is not None:
+            return F.embedding_bag(part.around, self._levels, mode="sum")
+        return gathered(part, self._levels[None], medium.neighbours, self.scratch)[0]
 
     def is_last(self, part: Pass) -> bool:
         """Whether this is the last pass, or a piece of it."""
@@ -305,7 +312,7 @@ class _AtRate:
 
     Attributes:
         gain: what values are multiplied by before rounding, [channels].
-        means: taps [channels, .] and their trust [channels], by the kind of pass.
+        means: taps [m, .] and their trust [m] of the first m channels, by the kind of pass.
     """
 
     def __init__(self, model: Walloc, channels: int, step: int) -> None:
@@ -346,23 +353,30 @@ class _Values:
         return self._predictors.choose(part.kind, wanted * self.gain, around * self.gain)
 
     def mean(self, part: Pass, coding: Coding) -> Tensor:
-        """Means [n, channels] of a pass or a piece of one, from the values that are known."""
+        """Means [n, .] of a pass or a piece of one, from the values that are known.
+
+        Channels after these have none.
+        """
         if self._predictors and part.kind in coding.chosen:
             around = along(part, self._coded[None])
             return self._predictors.codebook.mean(coding.chosen[part.kind][None], around)[0]
         if part.kind not in self._means:
-            return torch.zeros(part.stop - part.start, self._coded.shape[1])
+            return torch.zeros(part.stop - part.start, 0)
         taps, trust = self._means[part.kind]
-        around = gathered(part, self._coded[None], self._medium.neighbours, coding.scratch)[0]
+        known = self._coded[None, :, : len(taps)]
+        around = gathered(part, known, self._medium.neighbours, coding.scratch)[0]
         return F.linear(around, taps).mul_(trust)
 
-    def add(self, part: Pass, mean: Tensor, groups: Iterable[Group]) -> None:
-        """Take what was coded in a pass."""
+    def add(self, part: Pass, mean: Tensor, groups: Iterable[Group], *, whole: bool) -> None:
+        """Take what was coded in a pass; unless `whole`, only what others are predicted from."""
         coded = self._coded[part.start : part.stop]
         for group in groups:
-            channels = group.channels
-            points = self._rounding.points(group.symbols, group.rows).div_(self.gain[channels])
-            torch.add(points, mean[:, channels], out=coded[:, channels])
+            first, stop = group.channels.start, group.channels.stop
+            stop = stop if whole else min(stop, self._medium.foreseen or stop)
+            here = slice(0, max(0, stop - first))
+            points = self._rounding.points(group.symbols[:, here], group.rows[:, here])
+            torch.div(points, self.gain[first:stop], out=coded[:, first:stop])
+        coded[:, : mean.shape[1]] += mean
 
     def latent(self, height: int, width: int) -> Tensor:
         """All of them: [1, M, h, w]."""

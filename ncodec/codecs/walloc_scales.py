@@ -22,6 +22,11 @@ START_FRACTION = 256
 """Steps to one scale index in the table of the first group."""
 
 
+def level_bound(medium: Medium) -> int:
+    """The largest input of scale networks."""
+    return LEVEL_BOUND * (medium.neighbours if medium.summed else 1)
+
+
 class ScaleIndexes:
     """The exact networks and tables of one weights file."""
 
@@ -52,11 +57,8 @@ class ScaleIndexes:
     def _check_bounds(self) -> None:
         for name, network in self.networks.items():
             knots = len(network.first.bias)
-            if (knots, network.input_bound, network.second.high) != (
-                KNOTS,
-                LEVEL_BOUND,
-                SCALES - 1,
-            ):
+            bounds = KNOTS, level_bound(self.medium), SCALES - 1
+            if (knots, network.input_bound, network.second.high) != bounds:
                 raise ModelMismatchError(f"weights: network {name} is made for another codec")
 
     def channels(self, step: int) -> int:
@@ -103,7 +105,7 @@ class ScaleIndexes:
         whole = self.medium.latents
         if coded == whole:
             return None
-        count = (self.medium.neighbours if kind else 0) + bool(self.medium.reliefs(kind))
+        count = (self.medium.views if kind else 0) + bool(self.medium.reliefs(kind))
         each = torch.arange(count)[:, None] * whole + torch.arange(coded)
         return torch.cat([each.flatten(), count * whole + torch.arange(before)])
 

@@ -101,10 +101,10 @@ class Prior(nn.Module):
         self.scales, self.means = nn.ModuleDict(), nn.ModuleDict()
         for name, (inputs, outputs) in network_sizes(medium).items():
             self.scales[name] = ScaleNetwork(inputs, hidden_units(medium, name), outputs)
-        for kind in used_kinds(medium)[1:] if medium.fixed_means else ():
-            around = medium.neighbours * medium.latents
-            self.means[f"{kind}"] = MeanNetwork(around, medium.latents)
-        if not medium.fixed_means:
+        for kind in used_kinds(medium)[1:] if medium.foreseen else ():
+            around = medium.neighbours * medium.foreseen
+            self.means[f"{kind}"] = MeanNetwork(around, medium.foreseen)
+        if not medium.foreseen:
             self.predictors = Predictors()
 
     def forward(self, y: Tensor, gain: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
@@ -129,7 +129,7 @@ class Prior(nn.Module):
         known = self.foresee(part, here, values, gain, rate)
         residual = (here - known.mean) * gain
         relief = known.relief.expand(-1, part.stop - part.start, -1)
-        around = torch.cat([relief, gathered(part, levels, self.medium.neighbours)], 2)
+        around = torch.cat([relief, self._around(part, levels)], 2)
         rounded, found, bits = list[Tensor](), list[Tensor](), known.bits
         for number, (first, stop) in enumerate(self.medium.spans(part.kind)):
             log_scale = self.log_scale(part, number, torch.cat([around, *found], 2), rate)
@@ -138,6 +138,13 @@ class Prior(nn.Module):
             rounded.append(round_priced(value, log_scale))
             found.append(torch.log2(1 + rounded[-1].detach().abs()))
         return torch.cat(rounded, 2) / gain + known.mean, torch.cat(found, 2), bits
+
+    def _around(self, part: Pass, levels: Tensor) -> Tensor:
+        """What scale networks see of levels [B, ., M] around a pass: [B, n, .]."""
+        found = gathered(part, levels, self.medium.neighbours)
+        if not self.medium.summed or part.around is None:
+            return found
+        return found.reshape(*found.shape[:2], -1, levels.shape[2]).sum(2)
 
     def log_scale(self, part: Pass, group: int, levels: Tensor, rate: Tensor) -> Tensor:
         """Log scales [B, n, .] of a group from all levels known [B, n, .]."""
@@ -153,9 +160,11 @@ class Prior(nn.Module):
         free = here.new_zeros(len(here))
         nothing = here.new_zeros(len(here), 1, self.medium.reliefs(part.kind))
         if f"{part.kind}" in self.means:
-            around = gathered(part, values, self.medium.neighbours)
-            return Foresight(self.means[f"{part.kind}"](around, rate), nothing, free)
-        if self.medium.fixed_means or part.along is None:
+            count = self.medium.foreseen
+            around = gathered(part, values[..., :count], self.medium.neighbours)
+            mean = F.pad(self.means[f"{part.kind}"](around, rate), (0, here.shape[2] - count))
+            return Foresight(mean, nothing, free)
+        if self.medium.foreseen or part.along is None:
             return Foresight(torch.zeros_like(here), nothing, free)
         return self._predicted(part, here, values, gain)
 
@@ -235,7 +244,7 @@ class Walloc(nn.Module):
         model = cls(medium)
         model.prior.scales = nn.ModuleDict()
         del model.prior.start
-        if not medium.fixed_means:
+        if not medium.foreseen:
             del model.prior.predictors.relief, model.prior.predictors.price
         return model
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ncodec.codecs.rate_steps import KNOT_STEPS, RATE_STEPS
 from ncodec.codecs.walloc_latents import LatentCoder, meaning, symbols_of
-from ncodec.codecs.walloc_scales import LEVEL_BOUND, LEVELS, START_FRACTION
+from ncodec.codecs.walloc_scales import LEVEL_BOUND, LEVELS, START_FRACTION, level_bound
 from ncodec.codecs.weights import digest, model_id, pack_module, unpack_module
 from ncodec.entropy import Tables
 from ncodec.entropy.build import count_symbols, counted_tables
@@ -58,12 +58,12 @@ def export(model: Walloc, draw: Draw, path: Path, seed: int = 0) -> dict[str, An
     ]
     arrays |= _exact(model, latents[:CALIBRATION_CROPS], random)
     arrays |= {"entropy/channels": np.full(KNOTS, model.medium.latents, np.int32)}
-    if not model.medium.fixed_means:
+    if not model.medium.foreseen:
         arrays |= _predictors(model.prior.predictors)
     encode = _encoding(model, latents, random)
     found = counted(arrays, encode)
     arrays |= {"entropy/channels": _channels(model, arrays | found, latents[:CHANNEL_CROPS])}
-    if not model.medium.fixed_means:
+    if not model.medium.foreseen:
         arrays |= _counted_predictors(model, arrays | found, latents, random)
     arrays |= counted(arrays, encode)
     if model.medium.axes == 1:
@@ -139,22 +139,24 @@ def _exact(model: Walloc, latents: list[Tensor], random: np.random.Generator) ->
     peaks = _peaks(model, latents, random)
     for name, module in model.prior.scales.items():
         if isinstance(module, ScaleNetwork):
-            twin = _twin(module, peaks[name], offset)
+            twin = _twin(module, peaks[name], offset, level_bound(model.medium))
             arrays |= twin.to_arrays(f"entropy/scale/{name}")
     return arrays
 
 
-def _twin(network: ScaleNetwork, peaks: NDArray[np.float64], offset: float) -> DenseNetwork:
+def _twin(
+    network: ScaleNetwork, peaks: NDArray[np.float64], offset: float, bound: int
+) -> DenseNetwork:
     """The integer network; `peaks` [hidden] are the largest values of the hidden units."""
     weight, bias = _weight(network.first) / LEVEL_UNIT, _table(network.first_bias)
     # A unit that is hardly ever awake would get more steps than exact sums can hold.
-    reach = LEVEL_BOUND * np.abs(weight).sum(1) + np.abs(bias).max(0)
+    reach = bound * np.abs(weight).sum(1) + np.abs(bias).max(0)
     units = np.minimum(MAX_HIDDEN / (HEAD_ROOM * peaks), EXACT / 4 / reach)
-    first = quantise_dense(weight * units[:, None], bias * units + 0.5, LEVEL_BOUND, MAX_HIDDEN)
+    first = quantise_dense(weight * units[:, None], bias * units + 0.5, bound, MAX_HIDDEN)
     weight = _weight(network.second) / units / LOG_SCALE_STEP
     bias = (_table(network.second_bias) + offset) / LOG_SCALE_STEP + 0.5
     second = quantise_dense(weight, bias, MAX_HIDDEN, SCALES - 1)
-    return DenseNetwork(first, second, LEVEL_BOUND)
+    return DenseNetwork(first, second, bound)
 
 
 def _weight(layer: nn.Linear) -> NDArray[np.float64]:

@@ -16,13 +16,14 @@ from torch import Tensor, nn
 
 from ncodec.codecs.hyperprior_latents import HYPER_FRACTION, MEANING, MULTIPLIER_BITS
 from ncodec.codecs.hyperprior_scales import INDEX_FRACTION, NETWORKS
-from ncodec.codecs.weights import array, read_verified, unpack_module
+from ncodec.codecs.weights import array, read_verified
 from ncodec.entropy import Tables
 from ncodec.entropy.integer_network import IntegerNetwork
 from ncodec.errors import ModelMismatchError
 from ncodec.models.hyperprior import HYPER, LATENTS, TRAINING_ONLY, Hyperprior
 from ncodec.models.rates import KNOTS, LOG_SCALE_STEP, SCALE_MIN
 from ncodec.training.exact_scales import LEVEL_UNIT
+from ncodec.training.restoring import restore_floats
 
 UNIT = 8192.0
 """Integer steps to one unit of a hidden activation; any would do."""
@@ -35,24 +36,11 @@ def restore(model: Hyperprior, weights: Path) -> None:
     """Fill `model` from a weights file. Raises `ModelError`s where it is of another kind."""
     arrays, _ = read_verified(weights, MEANING)
     try:
-        _restore_floats(model, arrays)
+        restore_floats(model, arrays, TRAINING_ONLY)
         _restore_scales(model, arrays)
         _restore_hyper(model, arrays)
     except (KeyError, ValueError, RuntimeError) as error:
         raise ModelMismatchError(f"{weights}: weights of another model ({error})") from error
-
-
-def _restore_floats(model: Hyperprior, arrays: Mapping[str, NDArray[Any]]) -> None:
-    whole = model.state_dict()
-    state = {name: value for name, value in whole.items() if not name.startswith(TRAINING_ONLY)}
-    found = unpack_module(arrays, "model/")
-    wrong = set(state) ^ set(found)
-    wrong |= {name for name in set(state) & set(found) if state[name].shape != found[name].shape}
-    wrong |= {name for name, value in found.items() if not value.isfinite().all()}
-    if wrong:
-        raise ModelMismatchError(f"weights model/: wrong or missing: {', '.join(sorted(wrong))}")
-    for name, value in found.items():
-        state[name].copy_(value)
 
 
 def _restore_scales(model: Hyperprior, arrays: Mapping[str, NDArray[Any]]) -> None:

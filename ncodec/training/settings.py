@@ -82,6 +82,7 @@ RECIPES = {
         32,
         64,
         Settings(steps=60_000, anneal_steps=20_000, batch=4, crop=192, compile=False),
+        True,
         decoder="ncodec.training.decoder_only:WallocDecoder",
     ),
     "walloc audio": RecipeEntry(
@@ -90,6 +91,7 @@ RECIPES = {
         2_048,
         32_768,
         Settings(steps=40_000, anneal_steps=15_000, batch=8, crop=32_768, compile=False),
+        True,
     ),
     "vqgan": RecipeEntry(
         "ncodec.training.vqgan:VqganRecipe",

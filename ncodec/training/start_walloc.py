@@ -76,12 +76,14 @@ def _start_prior(model: Walloc, draw: Draw, batches: int, deviations: Tensor) ->
         left = deviations
         if f"{part.kind}" in prior.means:
             network = prior.means[f"{part.kind}"]
-            left = _fit(network, part, rows, model.medium.neighbours) * spread
+            count = model.medium.foreseen
+            fitted = _fit(network, part, rows[..., :count], model.medium.neighbours)
+            left = torch.cat([fitted * spread[:count], deviations[count:]])
         for number, (first, stop) in enumerate(model.medium.spans(part.kind)):
             name = f"{part.kind}_{number}"
             if name in prior.scales:
                 _start_scales(prior.scales[name], _by_knot(model, left)[:, first:stop])
-    if not model.medium.fixed_means:
+    if not model.medium.foreseen:
         _start_predictors(model, grid, rows)
 
 

@@ -16,6 +16,7 @@ from ncodec.models.walloc import Walloc
 from ncodec.models.walloc_medium import LEVEL, PICTURE, SAMPLE_RATE, SOUND, Medium
 from ncodec.training import export_walloc, start_walloc
 from ncodec.training.loop import Recipe, Settings, StepResult, slowed, strata
+from ncodec.training.restore_walloc import restore
 
 START_BATCHES, START_BATCH = 100, 4
 START_CROP = 256
@@ -39,8 +40,11 @@ class WallocRecipe(Recipe):
         self.folder, self.device = folder, device
         self.load(folder, settings)
         self.model: Walloc = Walloc(self.medium)
-        random = np.random.default_rng(settings.seed)
-        start_walloc.start(self.model, lambda: self.bands(random), START_BATCHES)
+        if settings.start:
+            restore(self.model, Path(settings.start))
+        else:
+            random = np.random.default_rng(settings.seed)
+            start_walloc.start(self.model, lambda: self.bands(random), START_BATCHES)
         self.model.to(device)
         lay_out(self.model, torch.channels_last)
 

@@ -141,6 +141,7 @@ def test_exact_indexes_are_close_to_the_float_scales(small: pytest.MonkeyPatch, 
     exact, floats = coder.scales.level(symbols), torch.log2(1 + symbols.abs())
     for part in pyramid(12, 12, PICTURE.coarsest, CPU).passes:
         around = [gathered(part, x[None], PICTURE.neighbours) for x in (exact, floats)]
+        around = [x.reshape(1, -1, 4, 64).sum(2) if x.numel() else x for x in around]
         for group, (first, _) in enumerate(PICTURE.spans(part.kind)):
             here = [x[None, part.start : part.stop, :first] for x in (exact, floats)]
             found = coder.scales.of(part, group, (around[0][0], here[0][0]), knot)
