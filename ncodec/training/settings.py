@@ -92,6 +92,7 @@ RECIPES = {
         32_768,
         Settings(steps=40_000, anneal_steps=15_000, batch=8, crop=32_768, compile=False),
         True,
+        "ncodec.training.decoder_only:WallocSoundDecoder",
     ),
     "vqgan": RecipeEntry(
         "ncodec.training.vqgan:VqganRecipe",

