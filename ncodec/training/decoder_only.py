@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.numpy import save
 from torch import Tensor, nn
 
 from ncodec.codecs.hyperprior import HyperpriorCodec
@@ -23,21 +22,19 @@ from ncodec.codecs.walloc import WallocPictures
 from ncodec.codecs.walloc_latents import MEANING as WALLOC_MEANING
 from ncodec.codecs.weights import (
     Arrays,
-    digest,
-    model_id,
     pack_module,
     read_verified,
     unpack_module,
 )
 from ncodec.datasets.pictures import PictureCrops
 from ncodec.errors import OptionError
-from ncodec.files import write_atomic
 from ncodec.models.blocks import lay_out
 from ncodec.models.hyperprior import Hyperprior
 from ncodec.models.rates import rate_lambda
 from ncodec.models.walloc import Walloc
 from ncodec.models.walloc_medium import PICTURE
 from ncodec.training.loop import Recipe, Settings, StepResult, slowed, strata
+from ncodec.training.weights_file import write_weights
 
 PREFIX = "model/synthesis."
 LINEAR, LINEAR_FACTOR = "linear.", 0.02
@@ -107,10 +104,7 @@ class DecoderRecipe(Recipe):
         """The weights file that was started from, with the synthesis as it is now."""
         synthesis = pack_module(average, PREFIX)
         arrays = {**self.arrays, **synthesis}
-        metadata = {"model_id": model_id(arrays, self.meaning), "synthesis": digest(synthesis)}
-        blob = save(arrays, metadata)
-        write_atomic(path, lambda file: file.write(blob), overwrite=True)
-        return metadata
+        return write_weights(path, arrays, self.meaning, synthesis=PREFIX)
 
 
 class HyperpriorDecoder(DecoderRecipe):
