@@ -165,16 +165,16 @@ def test_what_is_dropped_was_not_needed(
 
 def test_a_row_and_its_border_are_kept(codec: Codec, engine: HyperpriorCodec) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tiled_picture, "TILE", 128)
-        blob = codec.encode(picture(128 * 5, 128 * 3), quality=10)
+        patch.setattr(tiled_picture, "TILE", 256)
+        blob = codec.encode(picture(256 * 5, 256 * 3), quality=10)
     job = DecodeJob(engine, Reader(blob), partial=False)
     rows = list[int]()
     job.picture(
         job.grid.picture,
         lambda done, total: rows.append(sum(box.height for box, _ in job.kept.values())),
     )
-    # Five tiles of 8 rows and 7 of five tiles above or below, and two whole ones at the ends.
-    assert max(rows) <= 5 * 8 + 5 * 7 + 2 * 8
+    # Five tiles of 16 rows and 7 of five tiles above or below, and two whole ones at the ends.
+    assert max(rows) <= 5 * 16 + 5 * 7 + 2 * 16
 
 
 def test_tiles_can_be_decoded_in_any_order(engine: HyperpriorCodec, wide: bytes) -> None:
