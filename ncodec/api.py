@@ -124,10 +124,10 @@ def encode(
     At most one of `quality` (0..100, 50 if nothing is given), `size` (bytes, a ceiling), `bpp`
     (bits a pixel), `psnr` (dB over RGB) and `kbps` (1000 bits a second, a ceiling) may be given;
     bpp, size and kbps count the whole file. `drop` is how many percent of its words (0..50)
-    "vqgan" leaves out for the decoder to guess; without `codec` it chooses "vqgan". `strip` leaves
-    EXIF and ICC out and brings colours to sRGB (None: "vqgan" does, others keep them); `verify`
-    decodes the symbols again. What cannot be kept is said in `NcodecWarning`s. Raises
-    `InputError`, `OptionError`, `ModelError`.
+    "vqgan" may leave out for the decoder to guess, where that makes the file smaller; without
+    `codec` it chooses "vqgan". `strip` leaves EXIF and ICC out and brings colours to sRGB (None:
+    "vqgan" does, others keep them); `verify` decodes the symbols again. What cannot be kept is
+    said in `NcodecWarning`s. Raises `InputError`, `OptionError`, `ModelError`.
     """
     from ncodec.media import open_media, unkept
 

@@ -1,13 +1,33 @@
-"""Tests in a real browser: run where there is one, and always where they are asked for."""
+"""How many processes run tests; and those in a real browser: run where there is one, and always
+where they are asked for.
+"""
 
 import os
 import shutil
+import sys
+from pathlib import Path
 
 import pytest
+
+# Workers have a core each, and so small networks gain nothing by more.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 BROWSER, DRIVER = "chromium", "chromedriver"
 WANTED = "NCODEC_TEST_BROWSER"
 """Set in the environment, it makes a missing browser a failure."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """No workers for files or tests that are named: each needs seconds to start."""
+    return None if any(Path(argument).is_dir() for argument in config.args) else 0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Random numbers of torch are those of the test, whatever ran before it in its process."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 def browser_paths() -> tuple[str, str]:

@@ -65,7 +65,7 @@ def encode(
     drop: Annotated[
         int,
         typer.Option(
-            "--drop", min=0, metavar="N", help="Leave 1..50 % of vqgan's words to guesses."
+            "--drop", min=0, metavar="N", help="Up to N % (1..50) of vqgan's words are guessed."
         ),
     ] = 0,
     device: options.DeviceOption = options.Device.AUTO,

@@ -37,8 +37,8 @@ class Target:
 
     `kind` is "quality" (0..100), "size" (bytes of the whole file, a ceiling); for pictures also
     "bpp" (bits of the whole file a pixel) or "psnr" (dB over RGB), for sounds "kbps" (1000 bits
-    of the whole file a second, a ceiling). `drop`: how many percent of a picture's words to leave
-    out for the decoder to guess; only some codecs can.
+    of the whole file a second, a ceiling). `drop`: how many percent of a picture's words may be
+    left out for the decoder to guess, where that makes the file smaller; only some codecs can.
     """
 
     kind: str

@@ -220,12 +220,17 @@ class _EncodeJob:
 
     @torch.inference_mode()
     def file(self, step: int) -> bytes:
-        """The whole file at a rate step."""
-        tiles, rate = list[bytes](), step + self.dropping
+        """The whole file at a rate step, with words left out only if that makes it smaller."""
+        payloads: dict[int, list[bytes]] = {step: [], step + self.dropping: []}
         for index in range(len(self.grid)):
-            tiles += self.codec.payloads(self._analysed(index), rate, self.verify)
+            latent = self._analysed(index)
+            for rate, tiles in payloads.items():
+                tiles += self.codec.payloads(latent, rate, self.verify)
             if self.progress:
                 self.progress(index + 1, len(self.grid))
+        return min((self._packed(rate, tiles) for rate, tiles in payloads.items()), key=len)
+
+    def _packed(self, rate: int, tiles: list[bytes]) -> bytes:
         media = ImageHeader(
             self.image.width,
             self.image.height,

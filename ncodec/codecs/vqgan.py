@@ -26,6 +26,9 @@ from ncodec.models.vqgan import STRIDE, Vqgan
 
 CPU = torch.device("cpu")
 GREY = 128
+PRICE = 2
+"""What a bit is worth where words are left out: so many times as much as where they are chosen.
+At 1 those go that cost hardly any bits, often fewer than the flags that say so (measured)."""
 
 
 class VqganCodec(WordTiles):
@@ -115,7 +118,7 @@ class VqganCodec(WordTiles):
         book, bits = self.contexts.codebook(rate.step), torch.empty(words.shape)
         for first in range(min(CHUNKS, len(words))):
             bits[first::CHUNKS] = self.coder.bits(words[first::CHUNKS], rate.step)
-        costs = distances.gather(2, words[..., None]) + slope * bits[..., None]
+        costs = distances.gather(2, words[..., None]) + PRICE * slope * bits[..., None]
         gone = self.guesser.dispensable(words, costs - distances, book, rate.left_out)
         return torch.where(gone, book.size, words)
 

@@ -19,8 +19,8 @@ from torch import Tensor
 from ncodec.codecs.rate_steps import RATE_STEPS
 from ncodec.codecs.rounding import CENTROIDS
 from ncodec.codecs.walloc_latents import Coding
-from ncodec.codecs.weights import Arrays, array
-from ncodec.entropy import Decoder, Encoder, Tables
+from ncodec.codecs.weights import Arrays, array, plain_tables
+from ncodec.entropy import Decoder, Encoder
 from ncodec.errors import CorruptFileError, ModelMismatchError
 from ncodec.models.rates import SCALES
 from ncodec.models.walloc import Walloc
@@ -66,10 +66,7 @@ class NoiseCoder:
 
     def __init__(self, arrays: Arrays) -> None:
         """Take `entropy/fill/...` from a weights file; raises `ModelMismatchError`."""
-        self.tables = Tables.from_arrays(arrays, "entropy/fill")
-        fitting = (self.tables.low == 0).all() and (self.tables.length == NOISE_LEVELS + 1).all()
-        if self.tables.rows != ROWS or not fitting:
-            raise ModelMismatchError("weights: tables of noise do not fit the codec")
+        self.tables = plain_tables(arrays, "entropy/fill", ROWS, NOISE_LEVELS)
 
     def write(self, encoder: Encoder, levels: Levels) -> None:
         """Append the levels of a chunk."""

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ncodec.codecs.walloc_scales import LEVEL_BOUND
-from ncodec.codecs.weights import Arrays, array
-from ncodec.entropy import Decoder, Encoder, Tables
+from ncodec.codecs.weights import Arrays, array, plain_tables
+from ncodec.entropy import Decoder, Encoder
 from ncodec.entropy.tables import PRECISION
 from ncodec.errors import CorruptFileError, ModelMismatchError
 from ncodec.models.prediction import PREDICTORS, Predictors
@@ -27,14 +27,12 @@ class PredictorCoder:
 
     def __init__(self, arrays: Arrays, medium: Medium, codebook: Predictors) -> None:
         """Take `entropy/predictor/...` from a weights file; raises `ModelMismatchError`."""
-        self.tables = Tables.from_arrays(arrays, "entropy/predictor")
+        kinds, groups = used_kinds(medium)[1:], len(medium.groups)
+        rows = len(kinds) * groups
+        self.tables = plain_tables(arrays, "entropy/predictor", rows, PREDICTORS)
         relief = array(arrays, "entropy/predictor/relief", np.int32, (PREDICTORS,))
         if relief.min() < 0 or relief.max() > LEVEL_BOUND:
             raise ModelMismatchError("weights: a predictor's level is out of range")
-        kinds, groups = used_kinds(medium)[1:], len(medium.groups)
-        fitting = (self.tables.low == 0).all() and (self.tables.length == PREDICTORS + 1).all()
-        if self.tables.rows != len(kinds) * groups or not fitting:
-            raise ModelMismatchError("weights: tables of predictors do not fit the codec")
         group = np.repeat(np.arange(groups), np.diff((0, *medium.groups)))
         self._rows = {k: (n * groups + group).astype(np.uint8) for n, k in enumerate(kinds)}
         self.relief = torch.from_numpy(relief.astype(np.float32))

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from ncodec.codecs.registry import model_id as stated_id
+from ncodec.entropy import Tables
 from ncodec.errors import ModelMismatchError, ModelNotFoundError, UnsafeWeightsError
 
 if TYPE_CHECKING:
@@ -141,4 +142,12 @@ def array(
         raise ModelMismatchError(f"weights {name}: {stands}, expected {np.dtype(dtype)} {shape}")
     if found.dtype.kind == "f" and not np.isfinite(found).all():
         raise ModelMismatchError(f"weights {name}: a value is not finite")
+    return found
+
+
+def plain_tables(arrays: Arrays, name: str, rows: int, values: int) -> Tables:
+    """The tables `name` of symbols 0..values - 1 in each of `rows`, or `ModelMismatchError`."""
+    found = Tables.from_arrays(arrays, name)
+    if found.rows != rows or found.low.any() or (found.length != values + 1).any():
+        raise ModelMismatchError(f"weights: tables {name} do not fit the codec")
     return found

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.numpy import save
 from torch import Tensor, nn
 
 from ncodec.codecs.hyperprior import HyperpriorCodec
@@ -22,15 +21,12 @@ from ncodec.codecs.walloc import WallocPictures
 from ncodec.codecs.walloc_latents import meaning
 from ncodec.codecs.walloc_sound import WallocSounds
 from ncodec.codecs.weights import (
-    digest,
-    model_id,
     pack_module,
     read_verified,
     unpack_module,
 )
 from ncodec.datasets.pictures import PictureCrops
 from ncodec.errors import OptionError
-from ncodec.files import write_atomic
 from ncodec.models.blocks import lay_out
 from ncodec.models.hyperprior import Hyperprior
 from ncodec.models.rates import rate_lambda
@@ -38,6 +34,7 @@ from ncodec.models.walloc import Walloc
 from ncodec.models.walloc_medium import PICTURE, SOUND
 from ncodec.training.loop import Recipe, Settings, StepResult, slowed, strata
 from ncodec.training.walloc import draw_sounds, read_sounds
+from ncodec.training.weights_file import write_weights
 
 PREFIX = "model/synthesis."
 LINEAR, LINEAR_FACTOR = "linear.", 0.02
@@ -127,11 +124,7 @@ class DecoderRecipe(Recipe):
         fixed = tuple(f"model/{name}" for name in self.meaning)
         found = pack_module(average, PREFIX)
         arrays = self.arrays | {k: v for k, v in found.items() if not k.startswith(fixed)}
-        synthesis = {k: v for k, v in arrays.items() if k.startswith(PREFIX)}
-        metadata = {"model_id": model_id(arrays, self.meaning), "synthesis": digest(synthesis)}
-        blob = save(arrays, metadata)
-        write_atomic(path, lambda file: file.write(blob), overwrite=True)
-        return metadata
+        return write_weights(path, arrays, self.meaning, synthesis=PREFIX)
 
 
 class HyperpriorDecoder(DecoderRecipe):

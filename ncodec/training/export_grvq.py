@@ -6,16 +6,15 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.numpy import save
 from torch import Tensor
 
 from ncodec.codecs.grvq_quantiser import Quantiser
-from ncodec.codecs.weights import digest, model_id, pack_module, unpack_module
+from ncodec.codecs.weights import pack_module, unpack_module
 from ncodec.datasets.sounds import SoundCrops
-from ncodec.files import write_atomic
 from ncodec.models.grvq import BLOCK, DELAY, Grvq
 from ncodec.models.quantiser import GroupResidualQuantiser, nearest
 from ncodec.training import fit_contexts
+from ncodec.training.weights_file import Arrays, write_weights
 
 EXACT = {"encoder": ("enter",), "decoder": ("leave",)}
 """Layers whose weights stay float16: what enters the one and leaves the other."""
@@ -24,8 +23,6 @@ MEANING: tuple[str, ...] = ()
 LEVELS = 127
 OLD_WEIGHT = 20.0
 """Latents that a codeword weighs as when it moves to the mean of its latents at the end."""
-
-Arrays = dict[str, NDArray[Any]]
 
 
 @torch.inference_mode()
@@ -50,11 +47,7 @@ def export(model: Grvq, data: SoundCrops, path: Path) -> dict[str, Any]:
     indices = np.concatenate([quantiser.quantise(x.numpy()).indices for x in latents])
     with torch.inference_mode(False):
         arrays |= fit_contexts.fit(integers, torch.from_numpy(indices.astype(np.int64)))
-    decoder = {k: v for k, v in arrays.items() if k.startswith("model/decoder")}
-    metadata = {"model_id": model_id(arrays, MEANING), "decoder": digest(decoder)}
-    blob = save(arrays, metadata)
-    write_atomic(path, lambda file: file.write(blob), overwrite=True)
-    return metadata
+    return write_weights(path, arrays, MEANING, decoder="model/decoder")
 
 
 def centre(model: Grvq) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.numpy import save
 from torch import Tensor
 
 from ncodec.codecs.hyperprior_latents import (
@@ -17,21 +16,18 @@ from ncodec.codecs.hyperprior_latents import (
 )
 from ncodec.codecs.hyperprior_scales import INDEX_FRACTION
 from ncodec.codecs.rate_steps import RATE_STEPS
-from ncodec.codecs.weights import digest, model_id, pack_module, unpack_module
 from ncodec.datasets.pictures import PictureCrops
 from ncodec.entropy.build import count_symbols, counted_tables, logistic_tables
-from ncodec.files import write_atomic
 from ncodec.models.hyperprior import HYPER, TRAINING_ONLY, Hyperprior
 from ncodec.models.rates import KNOTS, LOG_SCALE_STEP, SCALE_MAX, SCALE_MIN
 from ncodec.training.counted import CountingRounding, counted
 from ncodec.training.exact_scales import exact_scales
+from ncodec.training.weights_file import Arrays, shipped, write_weights
 
 CALIBRATION_CROPS = 24
 COUNTED_CROPS = 160
 CROP = 384
 HYPER_PRIOR_WEIGHT = 200.0
-
-Arrays = dict[str, NDArray[Any]]
 
 
 @torch.inference_mode()
@@ -42,20 +38,13 @@ def export(model: Hyperprior, data: PictureCrops, path: Path, seed: int = 0) -> 
     """
     random = np.random.default_rng((seed, 1))
     model.eval()
-    state = {k: v for k, v in model.state_dict().items() if not k.startswith(TRAINING_ONLY)}
-    arrays: Arrays = dict(pack_module(state, "model/"))
-    for name, value in unpack_module(arrays, "model/").items():
-        state[name].copy_(value)  # Count with the weights as they are shipped.
+    arrays = shipped(model, TRAINING_ONLY)
     arrays |= _integer_tables(model)
     latents = [_analysed(model, data, random) for _ in range(COUNTED_CROPS)]
     arrays |= _hyper_tables(model, latents)
     arrays |= exact_scales(model, latents[:CALIBRATION_CROPS], random)
     arrays |= _counted(model, latents, arrays, random)
-    synthesis = {k: v for k, v in arrays.items() if k.startswith("model/synthesis")}
-    metadata = {"model_id": model_id(arrays, MEANING), "synthesis": digest(synthesis)}
-    blob = save(arrays, metadata)
-    write_atomic(path, lambda file: file.write(blob), overwrite=True)
-    return metadata
+    return write_weights(path, arrays, MEANING, synthesis="model/synthesis")
 
 
 def _analysed(model: Hyperprior, data: PictureCrops, random: np.random.Generator) -> Tensor:

@@ -11,14 +11,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from safetensors.numpy import save
 from torch import Tensor, nn
 
 from ncodec.codecs.vqgan_contexts import COARSEST, PEAK, POWERS, VECTOR_BOUND
 from ncodec.codecs.vqgan_tiles import CHUNKS, MEANING
-from ncodec.codecs.weights import digest, model_id, pack_module
+from ncodec.codecs.weights import pack_module
 from ncodec.entropy.dense_network import EXACT, MAX_HIDDEN, DenseNetwork, quantise_dense
-from ncodec.files import write_atomic
 from ncodec.models.pyramid import pyramid
 from ncodec.models.word_tree import STEPS, usual_sizes
 from ncodec.training.vqgan_contexts import (
@@ -29,6 +27,7 @@ from ncodec.training.vqgan_contexts import (
     choose,
     weighted_distances,
 )
+from ncodec.training.weights_file import Arrays, write_weights
 
 if TYPE_CHECKING:
     from ncodec.training.vqgan import Trained
@@ -43,7 +42,6 @@ TOP = 4000
 """Where the likeliest words are among 0..4095."""
 START_SUM = 1 << 26
 
-Arrays = dict[str, NDArray[Any]]
 Draw = Callable[[int, int], Tensor]
 
 
@@ -65,11 +63,7 @@ def export(model: Trained, draw: Draw, path: Path) -> dict[str, Any]:
         if isinstance(network, ContextNetwork):
             twin = _twin(network, seen[number])
             arrays |= twin.to_arrays(f"entropy/context/{number + 1}")
-    networks = {k: v for k, v in arrays.items() if k.startswith("model/")}
-    metadata = {"model_id": model_id(arrays, MEANING), "networks": digest(networks)}
-    blob = save(arrays, metadata)
-    write_atomic(path, lambda file: file.write(blob), overwrite=True)
-    return metadata
+    return write_weights(path, arrays, MEANING, networks="model/")
 
 
 @dataclass(frozen=True)

@@ -8,23 +8,21 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from safetensors.numpy import save
 from torch import Tensor, nn
 
 from ncodec.codecs.rate_steps import KNOT_STEPS, RATE_STEPS
 from ncodec.codecs.walloc_latents import LatentCoder, meaning, symbols_of
 from ncodec.codecs.walloc_scales import LEVEL_BOUND, LEVELS, START_FRACTION, level_bound
-from ncodec.codecs.weights import digest, model_id, pack_module, unpack_module
 from ncodec.entropy import Tables
 from ncodec.entropy.build import count_symbols, counted_tables
 from ncodec.entropy.dense_network import EXACT, MAX_HIDDEN, DenseNetwork, quantise_dense
-from ncodec.files import write_atomic
 from ncodec.models.prediction import Predictors
 from ncodec.models.rates import KNOTS, LOG_SCALE_STEP, SCALE_MIN, SCALES
 from ncodec.models.walloc import TRAINING_ONLY, ScaleNetwork, Walloc, by_row
 from ncodec.models.walloc_medium import SOUND, hidden_units, used_kinds
 from ncodec.training.counted import CountingRounding, counted
 from ncodec.training.walloc_fill import fill_arrays
+from ncodec.training.weights_file import Arrays, shipped, write_weights
 
 CALIBRATION_CROPS, COUNTED_CROPS, CHANNEL_CROPS = 24, 160, 6
 CROP = 384
@@ -37,7 +35,6 @@ LEVEL_UNIT = LEVEL_BOUND / np.log2(LEVELS)
 LEVEL_TABLE = np.rint(LEVEL_UNIT * np.log2(1 + np.arange(LEVELS))).astype(np.int32)
 """Magnitudes as the context sees them: logarithms, in integers."""
 
-Arrays = dict[str, NDArray[Any]]
 Draw = Callable[[int, int, np.random.Generator], Tensor]
 
 
@@ -49,30 +46,30 @@ def export(model: Walloc, draw: Draw, path: Path, seed: int = 0) -> dict[str, An
     """
     random = np.random.default_rng((seed, 1))
     model.eval()
-    state = {k: v for k, v in model.state_dict().items() if not k.startswith(TRAINING_ONLY)}
-    arrays: Arrays = dict(pack_module(state, "model/"))
-    for name, value in unpack_module(arrays, "model/").items():
-        state[name].copy_(value)  # Count with the weights as they are shipped.
+    arrays = shipped(model, TRAINING_ONLY)
     latents = [
         model.analysis(model.medium.packets(draw(1, CROP, random))) for _ in range(COUNTED_CROPS)
     ]
     arrays |= _exact(model, latents[:CALIBRATION_CROPS], random)
-    arrays |= {"entropy/channels": np.full(KNOTS, model.medium.latents, np.int32)}
-    if not model.medium.foreseen:
-        arrays |= _predictors(model.prior.predictors)
-    encode = _encoding(model, latents, random)
-    found = counted(arrays, encode)
-    arrays |= {"entropy/channels": _channels(model, arrays | found, latents[:CHANNEL_CROPS])}
-    if not model.medium.foreseen:
-        arrays |= _counted_predictors(model, arrays | found, latents, random)
-    arrays |= counted(arrays, encode)
+    arrays = _counted(model, arrays, latents, random)
     if model.medium.axes == 1:
         arrays |= fill_arrays(model, arrays, draw, random)
-    synthesis = {k: v for k, v in arrays.items() if k.startswith("model/synthesis")}
-    metadata = {"model_id": model_id(arrays, meaning(model.medium)), "synthesis": digest(synthesis)}
-    blob = save(arrays, metadata)
-    write_atomic(path, lambda file: file.write(blob), overwrite=True)
-    return metadata
+    return write_weights(path, arrays, meaning(model.medium), synthesis="model/synthesis")
+
+
+def _counted(
+    model: Walloc, arrays: Arrays, latents: list[Tensor], random: np.random.Generator
+) -> Arrays:
+    """The arrays and what counting decides: all tables, and how many channels are coded."""
+    whole = arrays | {"entropy/channels": np.full(KNOTS, model.medium.latents, np.int32)}
+    if not model.medium.foreseen:
+        whole |= _predictors(model.prior.predictors)
+    encode = _encoding(model, latents, random)
+    whole |= counted(whole, encode)
+    whole["entropy/channels"] = _channels(model, whole, latents[:CHANNEL_CROPS])
+    if not model.medium.foreseen:
+        whole |= _counted_predictors(model, whole, latents, random)
+    return whole | counted(whole, encode)
 
 
 def _encoding(

@@ -68,21 +68,17 @@ def channels_of(wanted: Tensor, around: Tensor) -> Channels:
 def fit(predictors: Predictors, parts: list[Channels], seed: int = 0) -> None:
     """Fit the codebook, what its entries cost and what they spare."""
     whole = Channels(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Channels)))
-    generator = torch.Generator().manual_seed(seed)
     own = _own(whole)
     if not len(own):
         return
+    generator = torch.Generator().manual_seed(seed)
     taps = torch.cat([torch.zeros(1, TAPS), _drawn(own, PREDICTORS - 1, generator)])
-    price = torch.full((PREDICTORS,), FIRST_PRICE)
-    price[0] = 0
-    chosen = _chosen(whole, taps, price)
+    chosen = _chosen(whole, taps, _first_price())
     for turn in range(ROUNDS):
         uses = torch.bincount(chosen, minlength=PREDICTORS)
         taps = _solved(whole, taps, chosen)
-        rare = uses < RARE
-        rare[0] = False
         if turn < REVIVED:
-            taps[rare] = _drawn(own, int(rare.sum()), generator)
+            _revive(taps, uses, own, generator)
         chosen = _chosen(whole, taps, _price(uses))
     _take(predictors, whole, taps, chosen)
 
@@ -91,18 +87,26 @@ def _own(whole: Channels) -> Tensor:
     """Predictors [., 4] of channels that spare much with their own."""
     ridge = 2 * torch.eye(TAPS)
     found = torch.linalg.solve(whole.normal + ridge, whole.cross[..., None])[..., 0]
-    left = whole.left(found)
-    spared = (
-        whole.count
-        / 2
-        * torch.log2((whole.energy / whole.count + UNIFORM) / (left / whole.count + UNIFORM))
-    )
-    worth: Tensor = found[spared > WORTH]
+    worth: Tensor = found[whole.count * whole.spared(whole.left(found)) > WORTH]
     return worth
 
 
 def _drawn(own: Tensor, count: int, generator: torch.Generator) -> Tensor:
     return own[torch.randint(len(own), (count,), generator=generator)]
+
+
+def _first_price() -> Tensor:
+    """Bits [32] that predictors cost before any is used: the first, which is none, nothing."""
+    price = torch.full((PREDICTORS,), FIRST_PRICE)
+    price[0] = 0
+    return price
+
+
+def _revive(taps: Tensor, uses: Tensor, own: Tensor, generator: torch.Generator) -> None:
+    """Put new predictors in place of those that hardly any channel took."""
+    rare = uses < RARE
+    rare[0] = False
+    taps[rare] = _drawn(own, int(rare.sum()), generator)
 
 
 def _chosen(whole: Channels, taps: Tensor, price: Tensor) -> Tensor:

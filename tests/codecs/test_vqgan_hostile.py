@@ -54,6 +54,7 @@ def small(vqgan: Codec, request: pytest.FixtureRequest) -> bytes:
     """A file of two chunks, without and with words left out."""
     blob = vqgan.encode(picture(70, 60), quality=50, drop=request.param)
     assert 40 < len(blob) < 80
+    assert Rate.of(Reader(blob).picture.rate).left_out == request.param
     return blob
 
 
@@ -97,10 +98,9 @@ def test_every_truncation_and_flip_gives_a_picture_or_an_error_in_a_partial_deco
 
 def test_changed_headers_with_right_checksums(engine: VqganCodec, small: bytes) -> None:
     end = Reader(small).chunks[0].offset
-    for changed in flips(small[: end - 2]):
+    for number, changed in enumerate(flips(small[: end - 2])):
         sealed = changed + crc16(changed).to_bytes(2, "little") + small[end:]
-        decoded(engine, sealed)
-        decoded(engine, sealed, partial=True)
+        decoded(engine, sealed, partial=number % 2 == 0)
 
 
 def test_changed_payloads_with_right_checksums(engine: VqganCodec, small: bytes) -> None:
@@ -186,7 +186,7 @@ def test_trimming_hostile_files_ends_the_same_way(
             trim(Reader(changed), Target("size", 1000))
     media = ImageHeader(70, 60, False, None, 5, True)
     random = np.random.default_rng(0)
-    for _ in range(50):
+    for _ in range(20):
         data = packed(engine, media, random.bytes(20), random.bytes(20))
         with pytest.raises((BitstreamError, OptionError)):
             trim(Reader(data), Target("size", 50))

@@ -52,7 +52,7 @@ def test_one_that_there_is_not_is_damage(wrong: int) -> None:
 
 @pytest.mark.parametrize("sizes", [(ROWS - 1, PREDICTORS + 1), (ROWS, PREDICTORS)])
 def test_tables_of_other_sizes_are_refused(sizes: tuple[int, int]) -> None:
-    with pytest.raises(ModelMismatchError, match="predictors"):
+    with pytest.raises(ModelMismatchError, match="tables entropy/predictor"):
         PredictorCoder(arrays(*sizes), SOUND, Predictors())
 
 

@@ -36,9 +36,8 @@ def snr(source: NDArray[np.float32], made: NDArray[np.float32]) -> float:
     return float(10 * np.log10(np.square(source).sum() / error))
 
 
-@pytest.mark.parametrize("rate", [8000, 44_100, 48_000])
+@pytest.mark.parametrize(("rate", "channels"), [(8000, 1), (44_100, 2), (48_000, 3)])
 @pytest.mark.parametrize("count", [0, 1, 200, 8000, 70_001])
-@pytest.mark.parametrize("channels", [1, 2, 3])
 def test_any_rate_length_and_channels_come_back(
     walloc: Codec, rate: int, count: int, channels: int
 ) -> None:
@@ -87,11 +86,11 @@ def test_silence_stays_silent(walloc: Codec) -> None:
 
 @pytest.mark.parametrize("share", [0.25, 0.6])
 def test_kbps_and_size_are_ceilings_and_nearly_met(walloc: Codec, share: float) -> None:
-    source = sound(3 * RATE, 2, RATE)
+    source = sound(2 * RATE, 2, RATE)
     low, high = (len(walloc.encode(source, quality=q)) for q in (0, 100))
     wanted = int(low + share * (high - low))
     assert 0.97 * wanted <= len(walloc.encode(source, size=wanted)) <= wanted
-    kbps = 8 * wanted / 3000
+    kbps = 8 * wanted / 2000
     assert 0.97 * wanted <= len(walloc.encode(source, kbps=kbps)) <= wanted
 
 
@@ -160,13 +159,13 @@ def test_no_changed_byte_does_harm(walloc: Codec) -> None:
 
 
 def test_a_long_sound_is_never_held(walloc: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walloc_sound, "PILOTS", 8)
-    source = LongSound(20, 8000)
+    monkeypatch.setattr(walloc_sound, "PILOTS", 4)
+    source = LongSound(12, 8000)
     encoded = engine_of(walloc).compress(source, Target("kbps", 45))
     info = ncodec.read_info(encoded.data)
     assert isinstance(info, ncodec.AudioInfo)
     assert info.kbps <= 45
-    assert info.chunks == 20
+    assert info.chunks == 12
     blocks = engine_of(walloc).decompress_blocks(Reader(encoded.data))
     assert max(len(block) for block in blocks) < 3 * 8000
 

@@ -235,7 +235,10 @@ def test_without_names_all_that_are_installed_take_part(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pillow_jxl", None)
-    monkeypatch.setattr("ncodec.evaluation.subjects.PICTURE_QUALITIES", (50,))
+    subjects = "ncodec.evaluation.subjects"
+    monkeypatch.setattr(f"{subjects}.PICTURE_QUALITIES", (50,))
+    monkeypatch.setattr(f"{subjects}.EXTREME_QUALITIES", (50,))
+    monkeypatch.setattr(f"{subjects}.SOUND_QUALITIES", {"grvq": (3,), "walloc": (64,)})
     (folder / "a.png").unlink()
     told = Told()
     results = run(folder, told=told)

@@ -56,13 +56,12 @@ def weights(recipe: HyperpriorRecipe, folder: Path, tmp_path_factory: pytest.Tem
             ) -> Path:  # fmt: skip
     """Two steps of training, then an export."""
     place = tmp_path_factory.mktemp("run")
-    Trainer(recipe, place, SETTINGS).run()
-    path = place / "weights.safetensors"
-    model = Hyperprior()
-    model.load_state_dict(recipe.model.state_dict())
+    path, model = place / "weights.safetensors", Hyperprior()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("CALIBRATION_CROPS", 2), ("COUNTED_CROPS", 4), ("CROP", 64)):
             patch.setattr(export_hyperprior, name, value)
+        Trainer(recipe, place, SETTINGS).run()
+        model.load_state_dict(recipe.model.state_dict())
         export(model, recipe.data, path)
     return path
 
