@@ -3,9 +3,10 @@
 The published arrangement of WaLLoC rounds latents to 8 bits and stores them as a picture in
 lossless WebP. Here the same trained encoder's latents are rounded and stored as its published
 example for stereo stores them (folded into tiles of three planes, Pillow's defaults), finely and
-coarsely, and decoded by the same trained decoder: what they need for the sound (SI-SDR) of our
-files is read off that curve. With `--best` they are stored as well as we know how to: one plane,
-a row for each channel, WebP's highest effort. Sounds are brought to the rate of the codec first.
+coarsely, and decoded by the same trained decoder: what they need for the sound of our files is read
+off that curve. Equal sound is told by three measures: SI-SDR, log-mel distance and ViSQOL. With
+`--best` they are stored as well as we know how to: one plane, a row for each channel, WebP's highest
+effort. Sounds are brought to the rate of the codec first.
 
     python benchmarks/lossless_latents.py FOLDER --quality 20 40 60 80
 """
@@ -30,7 +31,7 @@ from ncodec.codecs.walloc_analysis import analysed, measured_gain, windows
 from ncodec.codecs.walloc_layout import Plan, channels_of
 from ncodec.codecs.walloc_sound import WallocSounds
 from ncodec.container import Reader
-from ncodec.evaluation import si_sdr
+from ncodec.evaluation import log_mel, si_sdr, visqol
 from ncodec.media import Audio, load_audio
 from ncodec.models.walloc_medium import SAMPLE_RATE, SOUND
 
@@ -41,8 +42,10 @@ WIDEST = 16_383
 STEPS = 8
 """Rate steps at which the published arrangement is measured."""
 
-Point = tuple[float, float]
-"""Bits a second, and SI-SDR in dB."""
+Point = NDArray[np.float64]
+"""Bits a second, and what `MEASURES` are: more is better."""
+MEASURES = "SI-SDR", "log-mel", "ViSQOL"
+SIGNS = np.array([1, 1, -1, 1])
 
 
 def sounds_of(folder: Path) -> list[Audio]:
@@ -80,16 +83,26 @@ def latent_bytes(levels: NDArray[np.uint8], best: bool) -> int:
     return sum(webp_bytes(np.ascontiguousarray(p), quality=100, method=6) for p in parts)
 
 
-def point(sound: Audio, decoded: NDArray[np.float32], size: int) -> Point:
-    """Rate and distance of one decoded sound [T, C]."""
-    distance = si_sdr(sound.array.T[None], decoded.T[None])[0]
-    return 8 * size / sound.seconds, float(distance)
+def point(
+    sound: Audio, decoded: NDArray[np.float32], size: int, filled: NDArray[np.float32] | None = None
+) -> Point:
+    """Rate and likeness of one decoded sound [T, C]; what is heard, by one filled with noise."""
+    original, exact = sound.array.T[None], decoded.T[None]
+    heard = exact if filled is None else filled.T[None]
+    found = (
+        8 * size / sound.seconds,
+        si_sdr(original, exact)[0],
+        log_mel(original, heard, SAMPLE_RATE)[0],
+        visqol(original, heard, SAMPLE_RATE)[0],
+    )
+    return SIGNS * np.array(found, np.float64)
 
 
 def ours(codec: WallocSounds, sound: Audio, quality: float) -> Point:
-    """A file of ours, decoded without noise, which costs likeness and is no part of latents."""
+    """A file of ours. SI-SDR is of what is decoded without noise, which costs likeness."""
     data = codec.compress(sound, Target("quality", quality)).data
-    return point(sound, codec.decompress(Reader(data), fill=False).array, len(data))
+    exact, filled = (codec.decompress(Reader(data), fill=fill).array for fill in (False, True))
+    return point(sound, exact, len(data), filled)
 
 
 @torch.inference_mode()
@@ -113,16 +126,18 @@ def latent_of(codec: WallocSounds, sound: Audio) -> Tensor:
 
 
 def mean(points: Iterable[Point]) -> Point:
-    """The average of rates and of distances."""
-    rates, distances = zip(*points, strict=True)
-    return float(np.mean(rates)), float(np.mean(distances))
+    """The average of rates and of likenesses."""
+    found: Point = np.mean(list(points), 0)
+    return found
 
 
-def curve(points: list[Point]) -> PchipInterpolator:
-    """Log rate over distance, of the points before the finest: 8 bits clip what is finer still."""
-    best = int(np.argmax([distance for _, distance in points]))
-    rising = [p for i, p in enumerate(points[: best + 1]) if all(p[1] > q[1] for q in points[:i])]
-    return PchipInterpolator([d for _, d in rising], np.log([r for r, _ in rising]))
+def curve(points: list[Point], measure: int) -> PchipInterpolator:
+    """Log rate over likeness, of the points before the finest: 8 bits clip what is finer still."""
+    likeness = [float(p[measure]) for p in points]
+    best = int(np.argmax(likeness))
+    rising = [i for i in range(best + 1) if all(likeness[i] > other for other in likeness[:i])]
+    rates = np.log([points[i][0] for i in rising])
+    return PchipInterpolator([likeness[i] for i in rising], rates, extrapolate=False)
 
 
 def main() -> None:
@@ -143,12 +158,17 @@ def main() -> None:
         mean(published(codec, *pair, step, best) for pair in zip(sounds, latents, strict=True))
         for step in steps
     ]
-    needed = curve(webp)
+    needed = [curve(webp, measure) for measure in range(1, 1 + len(MEASURES))]
     for quality in options.quality:
-        rate, distance = mean(ours(codec, sound, quality) for sound in sounds)
-        theirs = float(np.exp(needed(distance)))
-        print(f"quality {quality:5.1f}: SI-SDR {distance:5.2f} dB, {rate / 1000:6.1f} kbit/s,"
-              f" lossless WebP {theirs / 1000:6.1f}, ratio {rate / theirs:.3f}")  # fmt: skip
+        rate, *likeness = mean(ours(codec, sound, quality) for sound in sounds)
+        print(
+            f"quality {quality:5.1f}: {rate / 1000:6.1f} kbit/s; of lossless WebP's rate for equal"
+        )
+        for name, value, rate_for in zip(MEASURES, likeness, needed, strict=True):
+            theirs = float(np.exp(rate_for(value)))
+            print(
+                f"    {name:8} {abs(value):6.3f}: {rate / theirs:.3f} of {theirs / 1000:6.1f} kbit/s"
+            )
 
 
 if __name__ == "__main__":
