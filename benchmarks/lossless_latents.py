@@ -5,8 +5,8 @@ lossless WebP. Here the same trained encoder's latents are rounded and stored as
 example for stereo stores them (folded into tiles of three planes, Pillow's defaults), finely and
 coarsely, and decoded by the same trained decoder: what they need for the sound of our files is read
 off that curve. Equal sound is told by three measures: SI-SDR, log-mel distance and ViSQOL. With
-`--best` they are stored as well as we know how to: one plane, a row for each channel, WebP's highest
-effort. Sounds are brought to the rate of the codec first.
+`--best` they are stored as well as we know how to: one plane, a row for each channel, WebP's
+highest effort. Sounds are brought to the rate of the codec first.
 
     python benchmarks/lossless_latents.py FOLDER --quality 20 40 60 80
 """
@@ -95,7 +95,7 @@ def point(
         log_mel(original, heard, SAMPLE_RATE)[0],
         visqol(original, heard, SAMPLE_RATE)[0],
     )
-    return SIGNS * np.array(found, np.float64)
+    return np.multiply(SIGNS, found, dtype=np.float64)
 
 
 def ours(codec: WallocSounds, sound: Audio, quality: float) -> Point:
@@ -161,13 +161,11 @@ def main() -> None:
     needed = [curve(webp, measure) for measure in range(1, 1 + len(MEASURES))]
     for quality in options.quality:
         rate, *likeness = mean(ours(codec, sound, quality) for sound in sounds)
-        print(
-            f"quality {quality:5.1f}: {rate / 1000:6.1f} kbit/s; of lossless WebP's rate for equal"
-        )
+        print(f"quality {quality:5.1f}: {rate / 1000:6.1f} kbit/s; lossless WebP's for equal")
         for name, value, rate_for in zip(MEASURES, likeness, needed, strict=True):
             theirs = float(np.exp(rate_for(value)))
             print(
-                f"    {name:8} {abs(value):6.3f}: {rate / theirs:.3f} of {theirs / 1000:6.1f} kbit/s"
+                f"    {name:8} {abs(value):6.3f}: {theirs / 1000:6.1f}, ratio {rate / theirs:.3f}"
             )
 
 
