@@ -63,7 +63,11 @@ def train(
     ] = None,
     start: Annotated[
         Path | None,
-        typer.Option("--start", metavar="WEIGHTS", help="Go on from a finished weights file."),
+        typer.Option(
+            "--start",
+            metavar="WEIGHTS",
+            help="Go on from a finished weights file; for vqgan from a run's checkpoint.",
+        ),
     ] = None,
     decoder_only: Annotated[
         bool,

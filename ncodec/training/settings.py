@@ -10,7 +10,8 @@ class Settings:
     The step size warms up, stays constant, and falls linearly to zero over the last
     `anneal_steps` of `steps`. The state before the fall is kept as `stable.safetensors`: a later
     run that asks for more steps goes on from there, since an annealed model learns no more.
-    `crop` is pixels a side, or samples of a sound. `start` names a weights file to start from.
+    `crop` is pixels a side, or samples of a sound. `start` names the file to start from: finished
+    weights, or for `vqgan` the checkpoint of a run.
     """
 
     steps: int = 100_000
@@ -40,7 +41,7 @@ class RecipeEntry:
     """A recipe by name: where its class is, what a crop is, its settings unless told otherwise.
 
     Crops are multiples of `crop_unit` and no smaller than `smallest_crop`. `restores`: training can
-    start from a weights file. `decoder`: the class that trains the decoder of such a file alone.
+    start from a file. `decoder`: the class that trains the decoder of such a file alone.
     """
 
     target: str
@@ -100,6 +101,7 @@ RECIPES = {
         64,
         192,
         Settings(steps=30_000, anneal_steps=10_000, batch=4, crop=256, compile=False),
+        True,
     ),
 }
 """By the name of the model; one that has a model a medium is named with it."""

@@ -18,7 +18,7 @@ from ncodec.evaluation.efficientnet import network
 from ncodec.models.blocks import lay_out
 from ncodec.models.vqgan import COMPONENTS, HALO_BLOCKS, STRIDE, Vqgan
 from ncodec.models.word_tree import MISSING_NODE, STEPS
-from ncodec.training import vqgan_words
+from ncodec.training import vqgan_restart, vqgan_words
 from ncodec.training.export_vqgan import export
 from ncodec.training.loop import Recipe, Settings, StepResult, strata
 from ncodec.training.vqgan_contexts import (
@@ -71,9 +71,14 @@ class VqganRecipe(Recipe):
     def __init__(self, folder: Path, settings: Settings, device: torch.device) -> None:
         torch.manual_seed(settings.seed)
         self.folder, self.device = folder, device
-        side = settings.crop + 2 * MAP_MARGIN * STRIDE
-        self.data = PictureCrops(folder, side)
         self.model: Trained = Trained()
+        self.goes_on = bool(settings.start)
+        if self.goes_on:
+            vqgan_restart.load(self.model, Path(settings.start))
+        self.data = PictureCrops(folder, settings.crop + 2 * MAP_MARGIN * STRIDE)
+        if self.goes_on:
+            random = np.random.default_rng(settings.seed)
+            vqgan_restart.restart(self.model, lambda n, size: self.data.batch(n, size, random))
         self.model.to(device)
         lay_out(self.model, CHANNELS_LAST)
         self.features = network(FEATURES_OF).to(device)
@@ -83,7 +88,7 @@ class VqganRecipe(Recipe):
         """One batch, each crop at a rate of its own."""
         if not self.model.books.size(0):
             self._start(settings)
-        blocks_only = self.done < BLOCKS_ONLY
+        blocks_only = self._behind() < BLOCKS_ONLY
         count = settings.batch * (2 if blocks_only else 1)
         side = settings.crop + 2 * MAP_MARGIN * STRIDE
         planes = self.data.batch(count, side, random).to(self.device)
@@ -101,6 +106,10 @@ class VqganRecipe(Recipe):
         loss = made + CONTEXT_WEIGHT * bits.mean() + PREDICTOR_WEIGHT * guessed
         figures |= {"bits": bits.mean().item(), "guess": guessed.item()}
         return StepResult(loss, figures)
+
+    def _behind(self) -> float:
+        """The part of all steps that lies behind: all of them where another run came before."""
+        return 1.0 if self.goes_on else self.done
 
     def _blocks(
         self, planes: Tensor, nodes: Tensor, steps: list[int]
@@ -192,7 +201,7 @@ class VqganRecipe(Recipe):
             error = (shown.detach().clamp(-0.5, 0.5) - wanted).square().mean((1, 2, 3))
             figures["psnr"] = -10 * error.log10().mean().item()
         share = CRITIC_SHARE * min(
-            1.0, max(0.0, (self.done - CRITIC_FROM) / (CRITIC_FULL - CRITIC_FROM))
+            1.0, max(0.0, (self._behind() - CRITIC_FROM) / (CRITIC_FULL - CRITIC_FROM))
         )
         if not share:
             (gradient,) = torch.autograd.grad(loss, shown)

@@ -94,9 +94,7 @@ class Contexts(nn.Module):
     @torch.no_grad()
     def begin(self, centroids: Tensor, weights: Tensor) -> None:
         """Take centroids of nodes [2047, F] and how often each finest word is met [1024]."""
-        seen = torch.cat([centroids[:, : VECTOR - 2], centroids[:, -2:]], 1)
-        scaled = CENTRE + SPREAD * (seen - seen.mean(0)) / seen.std(0)
-        self.vectors[:-1] = scaled.round().clamp(0, VECTOR_BOUND)
+        self.vectors[:-1] = vectors_of(centroids, centroids)
         self.start.copy_((weights / weights.sum()).clamp_min(1e-6).log())
         for network in self.networks:
             network.get_submodule("second").get_parameter("weight").mul_(0.1)
@@ -113,6 +111,13 @@ class Contexts(nn.Module):
             self.vectors[nodes[part.around]].flatten(1), rate
         )
         return found
+
+
+def vectors_of(centroids: Tensor, usual: Tensor) -> Tensor:
+    """What networks see of nodes with these centroids [n, F] where the usual are [2047, F]."""
+    seen, all_seen = (torch.cat([x[:, : VECTOR - 2], x[:, -2:]], 1) for x in (centroids, usual))
+    scaled = CENTRE + SPREAD * (seen - all_seen.mean(0)) / all_seen.std(0)
+    return scaled.round().clamp(0, VECTOR_BOUND)
 
 
 def chunks(height: int, width: int) -> Iterator[tuple[int, int, int]]:

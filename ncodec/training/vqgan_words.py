@@ -33,7 +33,7 @@ PORTION = 16_384
 QUIET = 0.1
 BITS_A_DOUBLING = 0.6
 """What twice as many words cost, in bits a word: neighbours tell the rest (measured)."""
-EAGER = ((0, 80, 96), (0.5, 0.5, 0.1))
+EAGER = ((0, 80, 96), (0.5, 0.5, 0.2))
 """At these rate steps, the part of the slope of distance against bits that a bit may cost.
 
 Words that cost many bits are avoided then, the finest ones least of all (measured: the whole slope

@@ -44,6 +44,7 @@ def test_a_run_trains_and_goes_on(
         (("train", "hyperprior", "--data", "data", "--out", "r", *TINY), 3, "no picture of"),
         (("train", "hyperprior", "--data", "data", "--out", "r", "--start", "gone"), 3, "gone"),
         (("train", "grvq", "--data", "data", "--out", "r", "--start", "data/a.png"), 2, "--start"),
+        (("train", "vqgan", "--data", "data", "--out", "r", "--start", "data/a.png"), 5, "not a"),
         (("train", "hyperprior", "--out", "run"), 2, "--data"),
     ],
 )

@@ -1,5 +1,6 @@
 """From pictures to words, painters and weights that encode and decode, in miniature."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,11 +15,12 @@ from ncodec.container import Reader
 from ncodec.media import Image
 from ncodec.models.vqgan import COMPONENTS, FEATURES, HALO_BLOCKS, STRIDE, Vqgan, colours, opponent
 from ncodec.models.word_tree import NODES, STEPS, WORDS
-from ncodec.training import export_vqgan, vqgan, vqgan_words
+from ncodec.training import export_vqgan, vqgan, vqgan_restart, vqgan_words
 from ncodec.training.loop import Settings, Trainer
-from ncodec.training.vqgan import VqganRecipe, lost_words
+from ncodec.training.vqgan import Trained, VqganRecipe, lost_words
 from ncodec.training.vqgan_contexts import code_bits
 from ncodec.training.vqgan_losses import Critic, combined, judge
+from ncodec.training.vqgan_restart import finest
 from tests.codecs.pictures import picture, psnr
 
 CPU = torch.device("cpu")
@@ -38,6 +40,7 @@ def small() -> Iterator[pytest.MonkeyPatch]:
     patch.setattr(vqgan_words, "LAST_ROUNDS", 1)
     patch.setattr(vqgan, "BLOCKS_ONLY", 0.3)
     patch.setattr(vqgan, "CRITIC_FROM", 0.4)
+    patch.setattr(vqgan_restart, "CROPS", 60)
     patch.setattr(export_vqgan, "CROPS", 2)
     patch.setattr(export_vqgan, "CROP", 192)
     yield patch
@@ -98,6 +101,23 @@ def test_a_run_goes_on_with_its_words(run: Path, data: Path, small: pytest.Monke
     assert all(torch.equal(before[k], after[k]) for k in fitted)
     assert all(torch.equal(trainer.average[k], after[k]) for k in fitted)
     assert trainer.counters["step"] == 5
+
+
+def test_a_run_starts_from_another_whose_rare_words_it_replaces(
+    run: Path, data: Path, small: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    start = str(run / "latest.safetensors")
+    settings = Settings(**{**vars(SETTINGS), "steps": 1, "start": start})
+    recipe = VqganRecipe(data, settings, CPU)
+    old = Trained()
+    vqgan_restart.load(old, Path(start))
+    kept = (finest(recipe.model)[:, None] == finest(old)).all(2).any(1)
+    assert 0 < int((~kept).sum()) < WORDS // 2
+    Trainer(recipe, tmp_path, settings).run()
+    assert json.loads((tmp_path / "log.jsonl").read_text())["psnr"] > 0
+    codec, source = VqganCodec(tmp_path / "vqgan.safetensors"), picture(64, 48)
+    blob = codec.compress(Image(source), Target("quality", 100), verify=True)
+    assert codec.decompress(Reader(blob.data)).array.shape == source.shape
 
 
 def test_words_are_nested_and_finer_ones_are_nearer(run: Path, data: Path) -> None:
