@@ -36,7 +36,7 @@ Levels of noise in files of sound are relative to the linear part of the synthes
 """
 CPU = torch.device("cpu")
 
-PIECE = 768
+PIECE = 1536
 """Positions that an encoder looks at in one go: what is known around them fits the cache."""
 
 Coded = Callable[[Tensor, int], Tensor]
@@ -247,7 +247,8 @@ class Coding:
         # The largest thing there is, time and again: new memory for each would have to be cleared.
         self.scratch = torch.empty(0)
         # No pass looks at the last one.
-        self._levels = torch.empty(grid.passes[-1].start if count else 0, self.channels)
+        self._known = grid.passes[-1].start if count else 0
+        self._levels = torch.empty(self._known, self.channels)
 
     def foresee(self, part: Pass, predictors: PredictorCoder, chosen: Tensor) -> None:
         """Take the predictors [channels] of a pass that is coded next."""
@@ -282,7 +283,7 @@ class Coding:
 
     def is_last(self, part: Pass) -> bool:
         """Whether this is the last pass, or a piece of it."""
-        return part.start >= len(self._levels)
+        return part.start >= self._known
 
     def groups(self, part: Pass) -> Iterator[Group]:
         """The groups of a pass or a piece of one."""
