@@ -105,6 +105,7 @@ class VqganRecipe(Recipe):
             made, figures = self._painted(planes, nodes, steps, random)
         loss = made + CONTEXT_WEIGHT * bits.mean() + PREDICTOR_WEIGHT * guessed
         figures |= {"bits": bits.mean().item(), "guess": guessed.item()}
+        figures["perplexity"] = float(np.mean([perplexity(word) for word in words]))
         return StepResult(loss, figures)
 
     def _behind(self) -> float:
@@ -240,6 +241,12 @@ class VqganRecipe(Recipe):
             lambda count, size: self.data.batch(count, size, random),
             path,
         )
+
+
+def perplexity(words: Tensor) -> float:
+    """How many equally frequent words would be as varied as those of a map [h, w]."""
+    shares = torch.bincount(words.flatten()).float() / words.numel()
+    return float(torch.special.entr(shares).sum().exp())
 
 
 def lost_words(shape: torch.Size, random: np.random.Generator) -> Tensor:

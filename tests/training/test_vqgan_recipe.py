@@ -17,7 +17,7 @@ from ncodec.models.vqgan import COMPONENTS, FEATURES, HALO_BLOCKS, STRIDE, Vqgan
 from ncodec.models.word_tree import NODES, STEPS, WORDS
 from ncodec.training import export_vqgan, vqgan, vqgan_restart, vqgan_words
 from ncodec.training.loop import Settings, Trainer
-from ncodec.training.vqgan import Trained, VqganRecipe, lost_words
+from ncodec.training.vqgan import Trained, VqganRecipe, lost_words, perplexity
 from ncodec.training.vqgan_contexts import code_bits
 from ncodec.training.vqgan_losses import Critic, combined, judge
 from ncodec.training.vqgan_restart import finest
@@ -118,6 +118,13 @@ def test_a_run_starts_from_another_whose_rare_words_it_replaces(
     codec, source = VqganCodec(tmp_path / "vqgan.safetensors"), picture(64, 48)
     blob = codec.compress(Image(source), Target("quality", 100), verify=True)
     assert codec.decompress(Reader(blob.data)).array.shape == source.shape
+
+
+def test_the_use_of_words_is_logged(run: Path) -> None:
+    rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert all(1 < row["perplexity"] < WORDS for row in rows)
+    assert perplexity(torch.tensor([[0, 5], [5, 0]])) == pytest.approx(2)
+    assert perplexity(torch.full((3, 3), 7)) == pytest.approx(1)
 
 
 def test_words_are_nested_and_finer_ones_are_nearer(run: Path, data: Path) -> None:
