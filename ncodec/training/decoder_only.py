@@ -83,10 +83,15 @@ class DecoderRecipe(Recipe):
         """What the network puts out, to hold against what is wanted."""
         return out
 
-    def coded(self, sample: Tensor, step: int) -> Tensor:
-        """The latent [1, M, h, w] of one of the samples [1, ...], as it comes out of a file."""
+    def analysed(self, sample: Tensor) -> Tensor:
+        """The latent [1, M, h, w] of one of the samples [1, ...], as the finished codec has it."""
         pixels = ((sample + 0.5) * 255).round().to(torch.uint8)
-        y = self.encoder.analysis(pixels.contiguous(memory_format=torch.channels_last))
+        found: Tensor = self.encoder.analysis(pixels.contiguous(memory_format=torch.channels_last))
+        return found
+
+    def coded(self, sample: Tensor, step: int) -> Tensor:
+        """The same as it comes out of a file."""
+        y = self.analysed(sample)
         payload, _ = self.encoder.latents.encode(y, step)
         found: Tensor = self.encoder.latents.decode(payload, y.shape[2], y.shape[3], step)
         return found
@@ -173,9 +178,7 @@ class WallocSoundDecoder(DecoderRecipe):
         """The weighted bands."""
         return SOUND.packets(samples)
 
-    def coded(self, sample: Tensor, step: int) -> Tensor:
-        """See `DecoderRecipe.coded`."""
-        y, coder = self.encoder.model.analysis(SOUND.packets(sample)), self.encoder.latents
-        payload, _ = coder.encode(y, step)
-        found: Tensor = coder.decode(payload, y.shape[2], y.shape[3], step)
+    def analysed(self, sample: Tensor) -> Tensor:
+        """See `DecoderRecipe.analysed`."""
+        found: Tensor = self.encoder.model.analysis(SOUND.packets(sample))
         return found
