@@ -5,6 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ncodec.codecs.trellis import NEAREST, WORTH, Trellis
 from ncodec.codecs.weights import Arrays, array
 from ncodec.entropy import Tables
 from ncodec.models.rates import SCALES, SLOPE
@@ -20,12 +21,25 @@ class Rounding:
     """Decisions and reconstruction points under the tables of one weights file."""
 
     def __init__(self, tables: Tables, arrays: Arrays) -> None:
-        """Take `latent/centroid` from a weights file; raises `ModelMismatchError`."""
+        """Take `latent/centroid` from a weights file; raises `ModelMismatchError`.
+
+        Where there is a `latent/trellis` [rows, 2 NEAREST + 1], values of the last rows are coded
+        along paths; both ways must then be given the same blocks.
+        """
         centroid = array(arrays, "latent/centroid", np.float32, (SCALES, CENTROIDS))
         # Of residuals -3..3: what each is nearer to zero, with its sign.
         shift = np.hstack([-centroid[:, :0:-1], 0 * centroid[:, :1], centroid[:, 1:]])
         self._shift = shift.flatten()
-        self._threshold = thresholds(tables, centroid).flatten()
+        points = arrays.get("latent/trellis")
+        worth = SLOPE if points is None else WORTH
+        self._threshold = thresholds(tables, centroid, worth).flatten()
+        self.trellis: Trellis | None = None
+        self._first = SCALES
+        if points is not None:
+            self._first = max(0, SCALES - len(points))
+            shape = SCALES - self._first, 2 * NEAREST + 1
+            shift[self._first :] = array(arrays, "latent/trellis", np.float32, shape)
+            self.trellis = Trellis(tables, shift)
 
     def quantise(self, value: Tensor, rows: Tensor) -> Tensor:
         """Round [n, M] to integers, downwards where the bits saved are worth the error.
@@ -37,13 +51,26 @@ class Rounding:
         place = magnitude.clamp(max=DECISIONS).add_(rows, alpha=DECISIONS + 1)
         threshold = _looked_up(self._threshold, place)
         dear = torch.lt(size, threshold, out=threshold)
-        return magnitude.sub_(dear).copysign_(value)
+        found = magnitude.sub_(dear).copysign_(value)
+        if self.trellis:
+            places = self.on_paths(rows)
+            values = value.take(places).nan_to_num_(0.0).clamp_(-MAX_LATENT, MAX_LATENT)
+            found.put_(places, self.trellis.quantise(values, rows.take(places)))
+        return found
 
     def points(self, residual: Tensor, rows: Tensor) -> Tensor:
         """Reconstruction points of integer residuals [n, M]: nearer to zero, where the mass is."""
         most = CENTROIDS - 1
         place = residual.clamp(-most, most).float().add_(rows, alpha=2 * most + 1).add_(most)
-        return residual - _looked_up(self._shift, place)
+        found = residual - _looked_up(self._shift, place)
+        if self.trellis:
+            places = self.on_paths(rows)
+            found.put_(places, self.trellis.points(residual.take(places), rows.take(places)))
+        return found
+
+    def on_paths(self, rows: Tensor) -> Tensor:
+        """Places, in flattened `rows`, of values that are coded along paths, in their order."""
+        return torch.from_numpy(np.flatnonzero((rows >= self._first).numpy()))
 
 
 def _looked_up(table: NDArray[np.float32], place: Tensor) -> Tensor:
@@ -51,27 +78,17 @@ def _looked_up(table: NDArray[np.float32], place: Tensor) -> Tensor:
     return torch.from_numpy(table.take(place.long().numpy()))  # Half the time of `index_select`.
 
 
-def thresholds(tables: Tables, centroid: NDArray[np.float32]) -> NDArray[np.float32]:
+def thresholds(tables: Tables, centroid: NDArray[np.float32], slope: float) -> NDArray[np.float32]:
     """Smallest magnitude [rows, 0..DECISIONS] for which level k is worth more than k - 1.
 
-    Level k costs bits; k - 1 costs error, `SLOPE` bits a squared step. Both meet at the midpoint
+    Level k costs bits; k - 1 costs error, `slope` bits a squared step. Both meet at the midpoint
     of the two reconstruction points plus the price difference over twice their distance's worth.
     """
     result = np.zeros((tables.rows, DECISIONS + 1), np.float64)
     for row in range(tables.rows):
-        bits = _level_bits(tables, row)
+        bits = tables.magnitude_bits(row, DECISIONS)
         shift = centroid[row][np.minimum(np.arange(DECISIONS + 1), CENTROIDS - 1)]
         points = np.arange(DECISIONS + 1) - np.where(np.arange(DECISIONS + 1) > 0, shift, 0)
         gap = np.maximum(np.diff(points), 0.1)
-        result[row, 1:] = (points[1:] + points[:-1]) / 2 + np.diff(bits) / (2 * SLOPE * gap)
+        result[row, 1:] = (points[1:] + points[:-1]) / 2 + np.diff(bits) / (2 * slope * gap)
     return result.astype(np.float32)
-
-
-def _level_bits(tables: Tables, row: int) -> NDArray[np.float64]:
-    """Code length of magnitudes 0..DECISIONS in a symmetric row; escapes cost some bits more."""
-    length, low = int(tables.length[row]), int(tables.low[row])
-    bits = 24 - np.log2(tables.counts[row, :length].astype(np.float64))
-    levels = np.arange(DECISIONS + 1)
-    inside = levels - low < length - 1
-    escape = bits[-1] + 2 * np.log2(levels + 1)
-    return np.where(inside, bits[np.minimum(levels - low, length - 1)], escape)

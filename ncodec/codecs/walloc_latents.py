@@ -107,7 +107,7 @@ class LatentCoder:
             if self.predictors and part.along is not None:
                 wanted = positions.index_select(0, grid.order[part.start : part.stop])
                 coding.foresee(part, self.predictors, values.choose(part, wanted))
-            for piece in part.pieces(PIECE):
+            for piece in [part] if self.rounding.trellis else part.pieces(PIECE):
                 wanted = positions.index_select(0, grid.order[piece.start : piece.stop])
                 self._round(piece, wanted, values, coding, whole=whole)
         self._write(encoder, grid, coding)

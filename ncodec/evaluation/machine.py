@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from ncodec.codecs.memory import release_freed
 from ncodec.evaluation.results import Machine
@@ -25,6 +28,7 @@ _PACKAGES = (
     "torch", "numpy", "constriction", "pillow", "soundfile", "soxr", *METRIC_PACKAGES.values(),
     "ai-edge-litert",
 )  # fmt: skip
+T = TypeVar("T")
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -78,6 +82,27 @@ class PeakMemory:
         peak = _status("VmHWM")
         if self._before is not None and peak is not None:
             self.bytes = max(0, peak - self._before)
+
+
+@dataclass(frozen=True)
+class Measured(Generic[T]):
+    """What a call gave, how long it took, and how far the process grew (None: see `PeakMemory`)."""
+
+    result: T
+    seconds: float
+    peak: int | None
+
+
+def measure(call: Callable[[], T]) -> Measured[T]:
+    """Call twice: for the memory, and right after it, with all that it needs at hand, for time.
+
+    What follows on giving memory back, or on other work, takes longer.
+    """
+    with PeakMemory() as memory:
+        call()
+    begin = time.perf_counter()
+    result = call()
+    return Measured(result, time.perf_counter() - begin, memory.bytes)
 
 
 def _status(key: str) -> int | None:

@@ -54,8 +54,9 @@ class Row:
     entropy-coded part alone (where that can be told apart, else the whole file). Metrics are those
     of `ncodec.evaluation.metrics`, `perceptual` and `audio_metrics`; the `top1_` ones are 0.0 or
     1.0 here.
-    `encode_seconds` and `decode_seconds` do not count the loading of models; `encode_realtime` is
-    seconds of sound a second. `peak_memory_bytes` is the peak of the whole process while it coded.
+    `encode_seconds` and `decode_seconds` do not count the loading of models, and each follows on
+    one more call of the same, as in a batch; `encode_realtime` is seconds of sound a second.
+    `peak_memory_bytes` is the peak of the whole process while it coded.
     """
 
     codec: str

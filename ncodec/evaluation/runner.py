@@ -17,7 +17,7 @@ from ncodec.evaluation import folder as folders
 from ncodec.evaluation.baselines import QualityError
 from ncodec.evaluation.folder import File, Loaded
 from ncodec.evaluation.listener import Listener, said_of
-from ncodec.evaluation.machine import PeakMemory, machine_here, versions_here
+from ncodec.evaluation.machine import machine_here, measure, versions_here
 from ncodec.evaluation.results import JSON_NAME, Results, Row
 from ncodec.evaluation.scores import Scorer
 from ncodec.evaluation.subjects import Subject, check_names, media_of, open_subject
@@ -274,28 +274,23 @@ class _Run:
         if subject.name not in self.warm:  # The first call of a network takes longer, and more.
             subject.decode(subject.encode(loaded.media, row.quality))
             self.warm.add(subject.name)
-        # Memory in a call of its own: what follows on giving memory back takes longer.
-        with PeakMemory() as peak:
-            subject.decode(subject.encode(loaded.media, row.quality))
-        begin = time.perf_counter()
-        data = subject.encode(loaded.media, row.quality)
-        middle = time.perf_counter()
-        decoded = subject.decode(data)
-        end = time.perf_counter()
+        encoding = measure(lambda: subject.encode(loaded.media, row.quality))
+        data = encoding.result
+        decoding = measure(lambda: subject.decode(data))
         row = replace(
             row,
             bytes=len(data),
             payload_bytes=subject.payload(data),
-            encode_seconds=middle - begin,
-            decode_seconds=end - middle,
-            peak_memory_bytes=peak.bytes,
+            encode_seconds=encoding.seconds,
+            decode_seconds=decoding.seconds,
+            peak_memory_bytes=max(filter(None, (encoding.peak, decoding.peak)), default=None),
         )
         if loaded.kind == "image":
             columns = picture_columns(loaded.media, len(data))
-            columns |= self.scorer.picture(row.file, loaded.media, decoded)
+            columns |= self.scorer.picture(row.file, loaded.media, decoding.result)
         else:
-            columns = sound_columns(loaded.media, len(data), middle - begin, end - middle)
-            columns |= self.scorer.sound(loaded.media, decoded)
+            columns = sound_columns(loaded.media, len(data), encoding.seconds, decoding.seconds)
+            columns |= self.scorer.sound(loaded.media, decoding.result)
         return replace(row, **columns)
 
     def _keep(self, row: Row) -> None:

@@ -32,6 +32,8 @@ class Medium:
         foreseen: how many channels have means, which are fixed linear maps of the same channels of
             the neighbours; others gain too little. Where there are none, predictors are sent along
             (`ncodec.models.prediction`).
+        paths: how many of the last table rows are of values that are rounded along paths
+            (`ncodec.codecs.trellis`), which takes an encoder of pictures too long.
         width, blocks: channels and residual blocks of the decoder.
     """
 
@@ -47,6 +49,7 @@ class Medium:
     summed: bool
     hidden: tuple[int, ...]
     foreseen: int
+    paths: int
     width: int
     blocks: int
 
@@ -112,6 +115,7 @@ PICTURE = Medium(
     summed=True,
     hidden=(32, 64),
     foreseen=16,
+    paths=0,
     width=128,
     blocks=3,
 )
@@ -138,6 +142,7 @@ SOUND = Medium(
     summed=False,
     hidden=(48, 64, 96, 96, 128),
     foreseen=0,
+    paths=45,
     width=256,
     blocks=3,
 )

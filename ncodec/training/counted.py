@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ncodec.codecs.rounding import CENTROIDS, Rounding
+from ncodec.codecs.trellis import NEAREST, QUARTER
 from ncodec.codecs.weights import Arrays
 from ncodec.entropy import Tables
 from ncodec.entropy.build import count_symbols, counted_tables, logistic_tables
 from ncodec.models.rates import SCALE_MAX, SCALE_MIN, SCALES
 
-PRIOR_WEIGHT = 2000.0
+PRIOR_WEIGHT, TRUST = 2000.0, 50.0
 ROUNDS = 2
+CELLS = 2 * NEAREST + 1
 
 
 class CountingRounding(Rounding):
@@ -24,47 +26,60 @@ class CountingRounding(Rounding):
     def __init__(self, tables: Tables, arrays: Arrays) -> None:
         super().__init__(tables, arrays)
         self.tables = tables
-        self.sums = torch.zeros(SCALES * CENTROIDS, dtype=torch.float64)
-        self.numbers = torch.zeros(SCALES * CENTROIDS, dtype=torch.float64)
+        self.sums = torch.zeros(SCALES * CELLS, dtype=torch.float64)
+        self.numbers = torch.zeros(SCALES * CELLS, dtype=torch.float64)
         self.histogram = np.zeros(tables.counts.shape, np.int64)
 
     def quantise(self, value: Tensor, rows: Tensor) -> Tensor:
         """Round, and count."""
         residual = super().quantise(value, rows)
-        level = residual.abs()
-        place = (rows.long() * CENTROIDS + level.clamp(max=CENTROIDS - 1).long()).flatten()
-        excess = (level - value.abs()).double().flatten()
-        self.sums.index_add_(0, place, excess)
-        self.numbers.index_add_(0, place, torch.ones_like(excess))
+        sign = 1 - 2 * residual.signbit().float()
+        if self.trellis:
+            places = self.on_paths(rows)
+            sign.put_(places, self.trellis.turned(residual.take(places)))
+        level = residual * sign
+        place = rows.long() * CELLS + level.clamp(-NEAREST, NEAREST).long() + NEAREST
+        excess = (level - value * sign).double().flatten()
+        self.sums.index_add_(0, place.flatten(), excess)
+        self.numbers.index_add_(0, place.flatten(), torch.ones_like(excess))
         self.histogram += count_symbols(residual.numpy().astype(np.int32), rows, self.tables)
         return residual
 
-    def centroids(self) -> NDArray[np.float32]:
-        """How far each level's mean lies below its integer: float32 [SCALES, CENTROIDS]."""
-        shift = (self.sums / (self.numbers + 50)).reshape(SCALES, CENTROIDS)
-        shift[:, 0] = 0
-        return shift.clamp(-0.4, 0.4).float().numpy()
+    def arrays(self) -> Arrays:
+        """How far the mean of values lies below each level, as `Rounding` takes it."""
+        start = torch.full((SCALES, CELLS), QUARTER if self.trellis else 0.0).flatten()
+        shift = ((self.sums + TRUST * start) / (self.numbers + TRUST)).reshape(SCALES, CELLS)
+        centroid = shift[:, NEAREST:].clamp(-0.4, 0.4)
+        centroid[:, 0] = 0
+        arrays = {"latent/centroid": centroid.float().numpy()}
+        if self.trellis:
+            arrays["latent/trellis"] = shift[self._first :].float().numpy()
+        return arrays
 
 
 def counted(
-    arrays: Arrays, encode: Callable[[Arrays, CountingRounding], None]
+    arrays: Arrays, encode: Callable[[Arrays, CountingRounding], None], paths: int
 ) -> dict[str, NDArray[Any]]:
-    """Arrays `entropy/latent/...` and `latent/centroid`: counted twice, each moves the rounding.
+    """Arrays `entropy/latent/...` and `latent/...`: counted twice, each moves the rounding.
 
     `encode` encodes latents under the arrays it is given, rounding with the rounding it is given.
+    Values of the last `paths` rows are rounded along paths.
     """
     prior = logistic_tables(np.geomspace(SCALE_MIN, SCALE_MAX, SCALES))
     found: dict[str, NDArray[Any]] = {
         **prior.to_arrays("entropy/latent"),
         "latent/centroid": np.zeros((SCALES, CENTROIDS), np.float32),
     }
+    if paths:
+        found["latent/trellis"] = np.full((paths, CELLS), QUARTER, np.float32)
     for _ in range(ROUNDS):
         whole = {**arrays, **found}
-        rounding = CountingRounding(Tables.from_arrays(whole, "entropy/latent"), whole)
+        tables = Tables.from_arrays(whole, "entropy/latent")
+        rounding = CountingRounding(tables, whole)
         encode(whole, rounding)
         found = {
             **_symmetric(rounding.histogram, prior).to_arrays("entropy/latent"),
-            "latent/centroid": rounding.centroids(),
+            **rounding.arrays(),
         }
     return found
 

@@ -65,11 +65,11 @@ def _counted(
     if not model.medium.foreseen:
         whole |= _predictors(model.prior.predictors)
     encode = _encoding(model, latents, random)
-    whole |= counted(whole, encode)
+    whole |= counted(whole, encode, model.medium.paths)
     whole["entropy/channels"] = _channels(model, whole, latents[:CHANNEL_CROPS])
     if not model.medium.foreseen:
         whole |= _counted_predictors(model, whole, latents, random)
-    return whole | counted(whole, encode)
+    return whole | counted(whole, encode, model.medium.paths)
 
 
 def _encoding(
