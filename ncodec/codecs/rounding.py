@@ -8,6 +8,7 @@ from torch import Tensor
 from ncodec.codecs.trellis import NEAREST, WORTH, Trellis
 from ncodec.codecs.weights import Arrays, array
 from ncodec.entropy import Tables
+from ncodec.errors import ModelMismatchError
 from ncodec.models.rates import SCALES, SLOPE
 
 CENTROIDS = 4
@@ -24,19 +25,18 @@ class Rounding:
         """Take `latent/centroid` from a weights file; raises `ModelMismatchError`.
 
         Where there is a `latent/trellis` [rows, 2 NEAREST + 1], values of the last rows are coded
-        along paths; both ways must then be given the same blocks.
+        along paths: `quantise` and `points` must then be given the same blocks, each a whole one.
         """
         centroid = array(arrays, "latent/centroid", np.float32, (SCALES, CENTROIDS))
         # Of residuals -3..3: what each is nearer to zero, with its sign.
         shift = np.hstack([-centroid[:, :0:-1], 0 * centroid[:, :1], centroid[:, 1:]])
         self._shift = shift.flatten()
-        points = arrays.get("latent/trellis")
-        worth = SLOPE if points is None else WORTH
-        self._threshold = thresholds(tables, centroid, worth).flatten()
         self.trellis: Trellis | None = None
-        self._first = SCALES
-        if points is not None:
-            self._first = max(0, SCALES - len(points))
+        self._first = SCALES - rows_on_paths(arrays)
+        # With smaller errors beside them, values without paths are worth fewer bits as well.
+        worth = SLOPE if self._first == SCALES else WORTH
+        self._threshold = thresholds(tables, centroid, worth).flatten()
+        if self._first < SCALES:
             shape = SCALES - self._first, 2 * NEAREST + 1
             shift[self._first :] = array(arrays, "latent/trellis", np.float32, shape)
             self.trellis = Trellis(tables, shift)
@@ -71,6 +71,16 @@ class Rounding:
     def on_paths(self, rows: Tensor) -> Tensor:
         """Places, in flattened `rows`, of values that are coded along paths, in their order."""
         return torch.from_numpy(np.flatnonzero((rows >= self._first).numpy()))
+
+
+def rows_on_paths(arrays: Arrays) -> int:
+    """How many of the last table rows are of values on paths; raises `ModelMismatchError`."""
+    found = arrays.get("latent/trellis")
+    if found is None:
+        return 0
+    if found.ndim != 2 or not 1 <= len(found) <= SCALES:
+        raise ModelMismatchError(f"latent/trellis: {found.shape} is no set of points")
+    return len(found)
 
 
 def _looked_up(table: NDArray[np.float32], place: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 Of a grid of half steps a value may use one half only: points a quarter step below the integers, or
 those above. Which one it is says a state that the parities of symbols move on, and an encoder looks
-for the best path through the states: at the same entropy, about 1 dB less error. Symbols are
+for the best path through the states: at the same entropy, 0.6 to 1 dB less error. Symbols are
 entropy-coded whatever the state is, so that many are still decoded at once.
 
 After Marcellin, Fischer, "Trellis Coded Quantization of Memoryless and Gauss-Markov Sources"
@@ -21,6 +21,8 @@ from ncodec.models.rates import SCALES, SLOPE
 
 LENGTH = 128
 """Symbols of a path; many short ones take less time, few long ones leave less error."""
+BLOCK = LENGTH << 10
+"""Symbols that are looked at in one go: it bounds memory."""
 QUARTER = 0.25
 NEAREST = 3
 """Points of symbols up to this are stored, and one for all larger ones of each sign."""
@@ -62,6 +64,10 @@ class Trellis:
 
     def quantise(self, values: Tensor, rows: Tensor) -> Tensor:
         """Values [n] and their table rows [n] -> integers [n]."""
+        pairs = zip(torch.split(values, BLOCK), torch.split(rows, BLOCK), strict=True)
+        return torch.cat([self._quantised(*pair) for pair in pairs])
+
+    def _quantised(self, values: Tensor, rows: Tensor) -> Tensor:
         rows = rows.long()
         near = (values - _taken(self._bias, rows) * values.sign() - _OFFSET).mul_(0.5).round_()
         symbols = near.mul_(2).add_(_ODD)
@@ -92,6 +98,10 @@ def _taken(table: NDArray[np.float32], places: Tensor) -> Tensor:
 
 def is_upper(symbols: Tensor) -> Tensor:
     """Whether the point of each symbol [n] lies above it."""
+    return torch.cat([_is_upper(part) for part in torch.split(symbols, BLOCK)])
+
+
+def _is_upper(symbols: Tensor) -> Tensor:
     folded = _folded((symbols.long() & 1).numpy())
     found, state = np.empty(folded.shape, np.intp), np.zeros(folded.shape[1], np.intp)
     for place, parity in enumerate(folded):

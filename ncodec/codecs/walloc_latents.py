@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import Module
 
 from ncodec.codecs.rate_steps import RATE_STEPS
-from ncodec.codecs.rounding import Rounding
+from ncodec.codecs.rounding import Rounding, rows_on_paths
 from ncodec.codecs.walloc_prediction import PredictorCoder
 from ncodec.codecs.walloc_scales import ScaleIndexes
 from ncodec.codecs.weights import Arrays
@@ -67,7 +67,7 @@ class LatentCoder:
         self.model, self.medium, self.device = model, model.medium, device
         self.tables = Tables.from_arrays(arrays, "entropy/latent")
         self.scales = ScaleIndexes(arrays, self.medium)
-        if self.tables.rows != SCALES:
+        if self.tables.rows != SCALES or rows_on_paths(arrays) > self.medium.paths:
             raise ModelMismatchError("weights: tables do not fit the codec")
         self.rounding = Rounding(self.tables, arrays)
         self.predictors: PredictorCoder | None = None
@@ -107,6 +107,7 @@ class LatentCoder:
             if self.predictors and part.along is not None:
                 wanted = positions.index_select(0, grid.order[part.start : part.stop])
                 coding.foresee(part, self.predictors, values.choose(part, wanted))
+            # Pieces would cut paths.
             for piece in [part] if self.rounding.trellis else part.pieces(PIECE):
                 wanted = positions.index_select(0, grid.order[piece.start : piece.stop])
                 self._round(piece, wanted, values, coding, whole=whole)

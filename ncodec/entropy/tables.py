@@ -79,13 +79,14 @@ class Tables:
         return model
 
     def magnitude_bits(self, row: int, most: int) -> NDArray[np.float64]:
-        """Code lengths `[most + 1]` of magnitudes in a symmetric row; escapes': about."""
+        """Code lengths `[most + 1]` of 0..most in a row; those of escapes are estimates."""
         length, low = int(self.length[row]), int(self.low[row])
         bits = PRECISION - np.log2(self.counts[row, :length].astype(np.float64))
         levels = np.arange(most + 1)
-        inside = levels - low < length - 1
+        index = levels - low
+        inside = (index >= 0) & (index < length - 1)
         escape = bits[-1] + 2 * np.log2(levels + 1)
-        return np.where(inside, bits[np.minimum(levels - low, length - 1)], escape)
+        return np.where(inside, bits[index.clip(0, length - 1)], escape)
 
     def to_arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
         """Arrays to store, named `prefix/counts`, `prefix/low` and `prefix/length`.

@@ -56,7 +56,7 @@ class Row:
     1.0 here.
     `encode_seconds` and `decode_seconds` do not count the loading of models, and each follows on
     one more call of the same, as in a batch; `encode_realtime` is seconds of sound a second.
-    `peak_memory_bytes` is the peak of the whole process while it coded.
+    `peak_memory_bytes` is how far the process grew at most, either way.
     """
 
     codec: str

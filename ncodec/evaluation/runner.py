@@ -283,7 +283,7 @@ class _Run:
             payload_bytes=subject.payload(data),
             encode_seconds=encoding.seconds,
             decode_seconds=decoding.seconds,
-            peak_memory_bytes=max(filter(None, (encoding.peak, decoding.peak)), default=None),
+            peak_memory_bytes=_largest(encoding.peak, decoding.peak),
         )
         if loaded.kind == "image":
             columns = picture_columns(loaded.media, len(data))
@@ -311,6 +311,10 @@ class _Run:
             make_folder(self.output)
             self.results.write(self.output)
         self.unwritten, self.written_at = 0, time.monotonic()
+
+
+def _largest(*peaks: int | None) -> int | None:
+    return max((peak for peak in peaks if peak is not None), default=None)
 
 
 def picture_columns(image: Image, size: int) -> dict[str, Any]:

@@ -32,8 +32,8 @@ class Medium:
         foreseen: how many channels have means, which are fixed linear maps of the same channels of
             the neighbours; others gain too little. Where there are none, predictors are sent along
             (`ncodec.models.prediction`).
-        paths: how many of the last table rows are of values that are rounded along paths
-            (`ncodec.codecs.trellis`), which takes an encoder of pictures too long.
+        paths: how many of the last table rows may be of values that are rounded along paths
+            (`ncodec.codecs.trellis`); 0 for pictures, whose encoder that would slow too much.
         width, blocks: channels and residual blocks of the decoder.
     """
 

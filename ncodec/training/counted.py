@@ -47,7 +47,9 @@ class CountingRounding(Rounding):
 
     def arrays(self) -> Arrays:
         """How far the mean of values lies below each level, as `Rounding` takes it."""
-        start = torch.full((SCALES, CELLS), QUARTER if self.trellis else 0.0).flatten()
+        start = torch.zeros(SCALES, CELLS)
+        start[self._first :] = QUARTER
+        start = start.flatten()
         shift = ((self.sums + TRUST * start) / (self.numbers + TRUST)).reshape(SCALES, CELLS)
         centroid = shift[:, NEAREST:].clamp(-0.4, 0.4)
         centroid[:, 0] = 0

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ncodec.codecs.rounding import CENTROIDS, Rounding
-from ncodec.codecs.trellis import LENGTH, NEXT, UPPER, best_choices, is_upper
+from ncodec.codecs.trellis import BLOCK, LENGTH, NEXT, UPPER, best_choices, is_upper
 from ncodec.entropy.build import logistic_tables
 from ncodec.errors import ModelMismatchError
 from ncodec.models.rates import SCALE_MAX, SCALE_MIN, SCALES
+from ncodec.training.counted import CountingRounding
 
 FIRST_ROW = 19
 TABLES = logistic_tables(np.geomspace(SCALE_MIN, SCALE_MAX, SCALES))
@@ -106,7 +107,25 @@ def test_no_values() -> None:
     assert PATHS.points(nothing, nothing).shape == nothing.shape
 
 
-@pytest.mark.parametrize("shape", [(45, 6), (SCALES + 1, 7), (45,)])
+@pytest.mark.parametrize("shape", [(45, 6), (SCALES + 1, 7), (45,), (), (0, 7)])
 def test_points_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ModelMismatchError, match="latent/trellis"):
         Rounding(TABLES, CENTROID | {"latent/trellis": np.zeros(shape, np.float32)})
+
+
+def test_points_that_nothing_was_counted_for() -> None:
+    found = CountingRounding(TABLES, ARRAYS).arrays()
+    assert not found["latent/centroid"][:FIRST_ROW].any()
+    assert np.array_equal(found["latent/trellis"], ARRAYS["latent/trellis"])
+
+
+def test_a_block_of_many_paths_is_the_same_as_its_parts() -> None:
+    values = torch.from_numpy(np.random.default_rng(2).normal(0, 3, (BLOCK + 300, 1))).float()
+    rows = torch.full(values.shape, float(FIRST_ROW))
+    whole = PATHS.quantise(values, rows)
+    parts = [
+        PATHS.quantise(v, r)
+        for v, r in zip(torch.split(values, BLOCK), torch.split(rows, BLOCK), strict=True)
+    ]
+    assert torch.equal(whole, torch.cat(parts))
+    assert (PATHS.points(whole, rows) - values).abs().max() < 2
