@@ -8,7 +8,7 @@ off that curve. Equal sound is told by three measures: SI-SDR, log-mel distance 
 `--best` they are stored as well as we know how to: one plane, a row for each channel, WebP's
 highest effort. Sounds are brought to the rate of the codec first.
 
-    python benchmarks/lossless_latents.py FOLDER --quality 20 40 60 80
+    python benchmarks/lossless_latents.py FOLDER --quality 25 42 62 80
 """
 
 import argparse
@@ -143,7 +143,7 @@ def curve(points: list[Point], measure: int) -> PchipInterpolator:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compare files with latents in lossless WebP.")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--quality", type=float, nargs="+", default=[20, 40, 60, 80])
+    parser.add_argument("--quality", type=float, nargs="+", default=[25, 42, 62, 80])
     parser.add_argument("--best", action="store_true", help="WebP as good as it gets")
     options = parser.parse_args()
     best: bool = options.best

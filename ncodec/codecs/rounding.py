@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ncodec.codecs.trellis import NEAREST, WORTH, Trellis
+from ncodec.codecs.trellis import NEAREST, WORTH, Trellis, looked_up
 from ncodec.codecs.weights import Arrays, array
 from ncodec.entropy import Tables
 from ncodec.errors import ModelMismatchError
@@ -49,7 +49,7 @@ class Rounding:
         size = value.abs().nan_to_num_(0.0)
         magnitude = size.round().clamp_(max=MAX_LATENT)
         place = magnitude.clamp(max=DECISIONS).add_(rows, alpha=DECISIONS + 1)
-        threshold = _looked_up(self._threshold, place)
+        threshold = looked_up(self._threshold, place)
         dear = torch.lt(size, threshold, out=threshold)
         found = magnitude.sub_(dear).copysign_(value)
         if self.trellis:
@@ -62,7 +62,7 @@ class Rounding:
         """Reconstruction points of integer residuals [n, M]: nearer to zero, where the mass is."""
         most = CENTROIDS - 1
         place = residual.clamp(-most, most).float().add_(rows, alpha=2 * most + 1).add_(most)
-        found = residual - _looked_up(self._shift, place)
+        found = residual - looked_up(self._shift, place)
         if self.trellis:
             places = self.on_paths(rows)
             found.put_(places, self.trellis.points(residual.take(places), rows.take(places)))
@@ -81,11 +81,6 @@ def rows_on_paths(arrays: Arrays) -> int:
     if found.ndim != 2 or not 1 <= len(found) <= SCALES:
         raise ModelMismatchError(f"latent/trellis: {found.shape} is no set of points")
     return len(found)
-
-
-def _looked_up(table: NDArray[np.float32], place: Tensor) -> Tensor:
-    """Entries of a table at places of any shape, whole numbers."""
-    return torch.from_numpy(table.take(place.long().numpy()))  # Half the time of `index_select`.
 
 
 def thresholds(tables: Tables, centroid: NDArray[np.float32], slope: float) -> NDArray[np.float32]:

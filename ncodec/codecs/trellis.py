@@ -69,31 +69,30 @@ class Trellis:
 
     def _quantised(self, values: Tensor, rows: Tensor) -> Tensor:
         rows = rows.long()
-        near = (values - _taken(self._bias, rows) * values.sign() - _OFFSET).mul_(0.5).round_()
+        near = (values - looked_up(self._bias, rows) * values.sign() - _OFFSET).mul_(0.5).round_()
         symbols = near.mul_(2).add_(_ODD)
         place = symbols.abs().clamp_(max=PRICED).long().add_(rows, alpha=PRICED + 1)
-        costs = (symbols - values).add_(_BESIDE).square_().add_(_taken(self._price, place))
+        costs = (symbols - values).add_(_BESIDE).square_().add_(looked_up(self._price, place))
         choices = torch.from_numpy(best_choices(costs.numpy()))
         return symbols.gather(0, choices[None])[0]
 
     def points(self, symbols: Tensor, rows: Tensor) -> Tensor:
         """Reconstruction points [n] of integers [n]: 0 on paths of nothing but 0."""
-        found = self._points(symbols.float(), rows, is_upper(symbols))
-        return torch.where(is_silent(symbols), 0, found)
-
-    def turned(self, symbols: Tensor) -> Tensor:
-        """The signs [n] by which values of upper states are turned."""
-        return 1 - 2 * is_upper(symbols).float()
-
-    def _points(self, symbols: Tensor, rows: Tensor, upper: Tensor) -> Tensor:
-        sign = 1 - 2 * upper.float()
+        sign = signs(symbols)
         turned = symbols * sign
         place = turned.clamp(-NEAREST, NEAREST).add_(rows, alpha=2 * NEAREST + 1).add_(NEAREST)
-        return (turned - _taken(self._shift, place.long())).mul_(sign)
+        found = (turned - looked_up(self._shift, place)).mul_(sign)
+        return torch.where(is_silent(symbols), 0, found)
 
 
-def _taken(table: NDArray[np.float32], places: Tensor) -> Tensor:
-    return torch.from_numpy(table.take(places.numpy()))  # Half the time of indexing in torch.
+def looked_up(table: NDArray[np.float32], place: Tensor) -> Tensor:
+    """Entries of a table at places of any shape, whole numbers."""
+    return torch.from_numpy(table.take(place.long().numpy()))  # Half the time of `index_select`.
+
+
+def signs(symbols: Tensor) -> Tensor:
+    """The signs [n] that turn upper points, and what lies around them, into others."""
+    return 1 - 2 * is_upper(symbols).float()
 
 
 def is_upper(symbols: Tensor) -> Tensor:

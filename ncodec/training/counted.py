@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ncodec.codecs.rounding import CENTROIDS, Rounding
-from ncodec.codecs.trellis import NEAREST, QUARTER
+from ncodec.codecs.trellis import NEAREST, QUARTER, signs
 from ncodec.codecs.weights import Arrays
 from ncodec.entropy import Tables
 from ncodec.entropy.build import count_symbols, counted_tables, logistic_tables
@@ -36,7 +36,7 @@ class CountingRounding(Rounding):
         sign = 1 - 2 * residual.signbit().float()
         if self.trellis:
             places = self.on_paths(rows)
-            sign.put_(places, self.trellis.turned(residual.take(places)))
+            sign.put_(places, signs(residual.take(places)))
         level = residual * sign
         place = rows.long() * CELLS + level.clamp(-NEAREST, NEAREST).long() + NEAREST
         excess = (level - value * sign).double().flatten()
