@@ -20,9 +20,9 @@ from ncodec.entropy import Tables
 from ncodec.models.rates import SCALES, SLOPE
 
 LENGTH = 128
-"""Symbols of a path; many short ones take less time, few long ones leave less error."""
+"""Symbols of a path, part of the format: short ones take less time, long ones leave less error."""
 BLOCK = LENGTH << 10
-"""Symbols that are looked at in one go: it bounds memory."""
+"""Symbols that are looked at in one go, whole paths of them: it bounds memory."""
 QUARTER = 0.25
 NEAREST = 3
 """Points of symbols up to this are stored, and one for all larger ones of each sign."""

@@ -47,10 +47,10 @@ class CountingRounding(Rounding):
 
     def arrays(self) -> Arrays:
         """How far the mean of values lies below each level, as `Rounding` takes it."""
-        start = torch.zeros(SCALES, CELLS)
-        start[self._first :] = QUARTER
-        start = start.flatten()
-        shift = ((self.sums + TRUST * start) / (self.numbers + TRUST)).reshape(SCALES, CELLS)
+        sums, numbers = (x.reshape(SCALES, CELLS) for x in (self.sums, self.numbers))
+        expected = torch.zeros(SCALES, CELLS)
+        expected[self._first :] = QUARTER
+        shift = (sums + TRUST * expected) / (numbers + TRUST)
         centroid = shift[:, NEAREST:].clamp(-0.4, 0.4)
         centroid[:, 0] = 0
         arrays = {"latent/centroid": centroid.float().numpy()}
