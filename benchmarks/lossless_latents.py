@@ -57,11 +57,13 @@ def sounds_of(folder: Path) -> list[Audio]:
 def folded(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Latents [M, t] as the published code lays them out: a picture [., ., 3].
 
-    Time is folded into tiles 128 wide; the channels' tiles form a grid in each of three planes.
+    Time is folded into tiles 128 wide; the channels' tiles form a grid in each of three planes. A
+    channel or two are missing at its end where three do not divide them.
     """
     channels, frames = levels.shape
-    padded = np.pad(levels, ((0, 0), (0, -frames % FOLD)), constant_values=128)
-    count = channels // PLANES
+    missing = (0, -channels % PLANES), (0, -frames % FOLD)
+    padded = np.pad(levels, missing, constant_values=128)
+    count = len(padded) // PLANES
     rows = max(n for n in range(1, int(count**0.5) + 1) if count % n == 0)
     tiles = padded.reshape(rows, count // rows, PLANES, -1, FOLD)
     high, wide = rows * tiles.shape[3], count // rows * FOLD

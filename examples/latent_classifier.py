@@ -70,8 +70,8 @@ def layer(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:
 
 
 def from_latents() -> nn.Sequential:
-    """Latents [B, 64, 8, 8] -> scores [B, 10]."""
-    layers = [*layer(64, 96), *layer(96, 96)]
+    """Latents [B, 96, 8, 8] -> scores [B, 10]."""
+    layers = [*layer(96, 80), *layer(80, 96)]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(96, len(KINDS)))
 
 

@@ -233,7 +233,7 @@ class Coding:
 
     Attributes:
         channels: how many are coded.
-        chosen: the predictors [channels] of kinds of passes that have them.
+        chosen: the predictors of kinds of passes that have them, of channels that are seen, [.].
     """
 
     def __init__(self, scales: ScaleIndexes, grid: Pyramid, step: int) -> None:
@@ -249,10 +249,11 @@ class Coding:
         self.scratch = torch.empty(0)
         # No pass looks at the last one.
         self._known = grid.passes[-1].start if count else 0
-        self._levels = torch.empty(self._known, self.channels)
+        self._seen = min(self.channels, scales.medium.seen)
+        self._levels = torch.empty(self._known, self._seen)
 
     def foresee(self, part: Pass, predictors: PredictorCoder, chosen: Tensor) -> None:
-        """Take the predictors [channels] of a pass that is coded next."""
+        """Take the predictors [.] of a pass that is coded next."""
         self.chosen[part.kind] = chosen
         self._relief[part.kind] = predictors.relief[chosen]
 
@@ -270,8 +271,9 @@ class Coding:
             rows = rows[:, : group.rows.shape[1]]
             group.rows.copy_(rows)
             group.symbols.copy_(coded(rows, group.channels.start))
-            if not last or group.channels.stop < self.channels:
-                levels.append(self._scales.level(group.symbols))
+            start, stop = group.channels.start, min(group.channels.stop, self._seen)
+            if start < stop and not (last and stop == self.channels):
+                levels.append(self._scales.level(group.symbols[:, : stop - start]))
         if not last:
             torch.cat(levels[1:], 1, out=self._levels[part.start : part.stop])
 
@@ -348,11 +350,12 @@ class _Values:
         self._coded = torch.empty(len(grid.order), len(self.gain))
 
     def choose(self, part: Pass, wanted: Tensor) -> Tensor:
-        """The predictors [channels] that suit the latents [n, channels] of a pass."""
+        """The predictors, of channels that are seen, for latents [n, channels] of a pass."""
         if self._predictors is None:
             raise ValueError("a model without predictors")
-        around = along(part, self._coded[None])[0]
-        return self._predictors.choose(part.kind, wanted * self.gain, around * self.gain)
+        count = self._medium.seen
+        around, gain = along(part, self._coded[None, :, :count])[0], self.gain[:count]
+        return self._predictors.choose(part.kind, wanted[:, :count] * gain, around * gain)
 
     def mean(self, part: Pass, coding: Coding) -> Tensor:
         """Means [n, .] of a pass or a piece of one, from the values that are known.
@@ -360,8 +363,9 @@ class _Values:
         Channels after these have none.
         """
         if self._predictors and part.kind in coding.chosen:
-            around = along(part, self._coded[None])
-            return self._predictors.codebook.mean(coding.chosen[part.kind][None], around)[0]
+            chosen = coding.chosen[part.kind][None]
+            around = along(part, self._coded[None, :, : chosen.shape[1]])
+            return self._predictors.codebook.mean(chosen, around)[0]
         if part.kind not in self._means:
             return torch.zeros(part.stop - part.start, 0)
         taps, trust = self._means[part.kind]

@@ -27,13 +27,13 @@ class PredictorCoder:
 
     def __init__(self, arrays: Arrays, medium: Medium, codebook: Predictors) -> None:
         """Take `entropy/predictor/...` from a weights file; raises `ModelMismatchError`."""
-        kinds, groups = used_kinds(medium)[1:], len(medium.groups)
+        kinds, groups = used_kinds(medium)[1:], medium.seen_groups
         rows = len(kinds) * groups
         self.tables = plain_tables(arrays, "entropy/predictor", rows, PREDICTORS)
         relief = array(arrays, "entropy/predictor/relief", np.int32, (PREDICTORS,))
         if relief.min() < 0 or relief.max() > LEVEL_BOUND:
             raise ModelMismatchError("weights: a predictor's level is out of range")
-        group = np.repeat(np.arange(groups), np.diff((0, *medium.groups)))
+        group = np.repeat(np.arange(groups), np.diff((0, *medium.groups[:groups])))
         self._rows = {k: (n * groups + group).astype(np.uint8) for n, k in enumerate(kinds)}
         self.relief = torch.from_numpy(relief.astype(np.float32))
         self.codebook = deepcopy(codebook).to("cpu")
@@ -41,7 +41,7 @@ class PredictorCoder:
         self._price = torch.from_numpy(bits.astype(np.float32))
 
     def rows(self, kind: int, channels: int) -> NDArray[np.uint8]:
-        """Table rows [channels] of a kind of pass."""
+        """Table rows of a kind of pass, of the first `channels`, as far as they are seen."""
         return self._rows[kind][:channels]
 
     def choose(self, kind: int, wanted: Tensor, around: Tensor) -> Tensor:
@@ -54,7 +54,7 @@ class PredictorCoder:
         encoder.encode(chosen.to(torch.int32).numpy(), self.rows(kind, len(chosen)), self.tables)
 
     def read(self, decoder: Decoder, kind: int, channels: int) -> Tensor:
-        """Undo `write`. Raises `CorruptFileError`."""
+        """Undo `write`, for as many channels as are seen. Raises `CorruptFileError`."""
         found = decoder.decode(self.rows(kind, channels), self.tables)
         if found.size and (found.min() < 0 or found.max() >= PREDICTORS):
             raise CorruptFileError("a predictor that the codebook lacks")

@@ -52,7 +52,7 @@ class ScaleIndexes:
             raise ModelMismatchError("weights: a number of channels is impossible")
 
         # All tiles and seconds of a file mostly have the same rate step.
-        self._function = lru_cache(maxsize=32)(self._made_function)
+        self._function = lru_cache(maxsize=64)(self._made_function)
 
     def _check_bounds(self) -> None:
         for name, network in self.networks.items():
@@ -81,8 +81,8 @@ class ScaleIndexes:
     ) -> Tensor:
         """Scale indexes 0..63 of a group, float32 [n, .].
 
-        `levels` [n, .] are those around, and those of earlier groups, of channels that are coded;
-        `relief` [.] that of their predictors.
+        `levels` [n, .] are those around, and those of earlier groups, of channels that are coded
+        and seen; `relief` [.] that of their predictors.
         """
         name = f"{part.kind}_{group}"
         if name not in self.networks:
@@ -95,14 +95,15 @@ class ScaleIndexes:
         network, (kind, group) = self.networks[name], map(int, name.split("_"))
         biases = [interpolate(layer.bias, step) for layer in (network.first, network.second)]
         before = self.medium.spans(kind)[group][0]
-        return network.at(biases, self._columns(kind, before, self.channels(step)))
+        coded = min(self.channels(step), self.medium.seen)
+        return network.at(biases, self._columns(kind, before, coded))
 
     def _columns(self, kind: int, before: int, coded: int) -> Tensor | None:
         """Which inputs come from channels that are coded; None if all do.
 
-        `before` are those of earlier groups, which are coded.
+        `coded` are those of them that contexts see, `before` those of earlier groups.
         """
-        whole = self.medium.latents
+        whole = self.medium.seen
         if coded == whole:
             return None
         count = (self.medium.views if kind else 0) + bool(self.medium.reliefs(kind))

@@ -1,9 +1,9 @@
 """Prediction of a sound's latents along time, by predictors out of a codebook.
 
 A tone turns in its band by an angle from frame to frame that only the sound itself knows. So each
-channel of each pass of a chunk has a predictor of its own: four weights of the frames around, out
-of a codebook whose first entry predicts nothing. Which one is sent along, as speech codecs send
-quantised predictors (Makhoul, "Linear Prediction: A Tutorial Review", 1975).
+pass of a chunk has a predictor for each channel that contexts see: four weights of the frames
+around, out of a codebook whose first entry predicts nothing. Which one is sent along, as speech
+codecs send quantised predictors (Makhoul, "Linear Prediction: A Tutorial Review", 1975).
 """
 
 import torch

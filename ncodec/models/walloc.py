@@ -76,7 +76,7 @@ class Foresight:
 
     Attributes:
         mean: means of latents [B, n, M].
-        relief: for scale networks, how much smaller that leaves each channel, [B, ., M or 0].
+        relief: for scale networks, how much smaller that leaves each channel, [B, ., seen or 0].
     """
 
     mean: Tensor
@@ -91,7 +91,7 @@ class Prior(nn.Module):
         start: log scales of the first group of the first pass, by the rate.
         scales: networks of every other group, named "KIND_GROUP" in the weights.
         means: networks of every pass but the first, or:
-        predictors: of latents of one row, chosen anew for each channel of a pass.
+        predictors: of latents of one row, chosen anew for each seen channel of a pass.
     """
 
     def __init__(self, medium: Medium) -> None:
@@ -112,8 +112,8 @@ class Prior(nn.Module):
         batch, channels, height, width = y.shape
         grid = pyramid(height, width, self.medium.coarsest, y.device)
         rows = y.flatten(2).transpose(1, 2)[:, grid.order]
-        values, levels = rows.new_zeros(batch, 0, channels), rows.new_zeros(batch, 0, channels)
-        bits = rows.new_zeros(batch)
+        values = rows.new_zeros(batch, 0, channels)
+        levels, bits = rows.new_zeros(batch, 0, self.medium.seen), rows.new_zeros(batch)
         for part in grid.passes:
             here = rows[:, part.start : part.stop]
             found = self._pass(part, here, values, levels, by_row(gain), rate)
@@ -125,7 +125,7 @@ class Prior(nn.Module):
     def _pass(
         self, part: Pass, here: Tensor, values: Tensor, levels: Tensor, gain: Tensor, rate: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Values and levels of the positions of a pass [B, n, M], and their bits [B]."""
+        """Values [B, n, M] and levels [B, n, seen] of a pass, and their bits [B]."""
         known = self.foresee(part, here, values, gain, rate)
         residual = (here - known.mean) * gain
         relief = known.relief.expand(-1, part.stop - part.start, -1)
@@ -137,10 +137,11 @@ class Prior(nn.Module):
             bits = bits + logistic_bits(add_noise(value), log_scale).sum((1, 2))
             rounded.append(round_priced(value, log_scale))
             found.append(torch.log2(1 + rounded[-1].detach().abs()))
-        return torch.cat(rounded, 2) / gain + known.mean, torch.cat(found, 2), bits
+        levels = torch.cat(found, 2)[..., : self.medium.seen]
+        return torch.cat(rounded, 2) / gain + known.mean, levels, bits
 
     def _around(self, part: Pass, levels: Tensor) -> Tensor:
-        """What scale networks see of levels [B, ., M] around a pass: [B, n, .]."""
+        """What scale networks see of levels [B, ., seen] around a pass: [B, n, .]."""
         found = gathered(part, levels, self.medium.neighbours)
         if not self.medium.summed or part.around is None:
             return found
@@ -171,10 +172,11 @@ class Prior(nn.Module):
     @torch.no_grad()
     def _predicted(self, part: Pass, here: Tensor, values: Tensor, gain: Tensor) -> Foresight:
         """By the predictor that suits each channel best."""
-        around, table = along(part, values), self.predictors
-        chosen = table.choose(here * gain, around * gain[:, None], table.price)
-        bits = table.price[chosen].sum(1)
-        return Foresight(table.mean(chosen, around), table.relief[chosen][:, None], bits)
+        count, table = self.medium.seen, self.predictors
+        around, steps = along(part, values[..., :count]), gain[..., :count]
+        chosen = table.choose(here[..., :count] * steps, around * steps[:, None], table.price)
+        mean = F.pad(table.mean(chosen, around), (0, here.shape[2] - count))
+        return Foresight(mean, table.relief[chosen][:, None], table.price[chosen].sum(1))
 
 
 def gathered(part: Pass, rows: Tensor, neighbours: int, scratch: Tensor | None = None) -> Tensor:

@@ -22,7 +22,8 @@ class Medium:
         levels: levels of wavelet packets; a position of the latent is 2^levels samples wide.
         axes: 2 for pictures, 1 for sounds.
         latents: channels of the latent.
-        groups: where the groups of channels end that are coded one after the other.
+        groups: where the groups of channels end that are coded one after the other. The last group
+            is weak: contexts look at the others only, and predictors are only sent for them.
         plain: the first kinds of passes, which are few positions, code all channels at once.
         coarsest: distance of positions in the first pass.
         neighbours: positions around each that its distribution is predicted from, 4 or 2.
@@ -75,7 +76,17 @@ class Medium:
 
     def reliefs(self, kind: int) -> int:
         """How many inputs of a kind's scale networks tell how well channels are predicted."""
-        return self.latents if kind and not self.foreseen else 0
+        return self.seen if kind and not self.foreseen else 0
+
+    @property
+    def seen(self) -> int:
+        """How many channels are seen."""
+        return self.groups[-2]
+
+    @property
+    def seen_groups(self) -> int:
+        """How many groups of channels are seen."""
+        return len(self.groups) - 1
 
     def spans(self, kind: int) -> list[tuple[int, int]]:
         """First channel of each group of a kind of pass, and the one after its last."""
@@ -107,13 +118,13 @@ PICTURE = Medium(
     channels=3,
     levels=3,
     axes=2,
-    latents=64,
-    groups=(8, 64),
+    latents=96,
+    groups=(8, 64, 96),
     plain=3,
     coarsest=4,
     neighbours=4,
     summed=True,
-    hidden=(32, 64),
+    hidden=(32, 64, 64),
     foreseen=16,
     paths=0,
     width=128,
@@ -134,13 +145,13 @@ SOUND = Medium(
     channels=2,
     levels=8,
     axes=1,
-    latents=384,
-    groups=(8, 24, 64, 160, 384),
+    latents=512,
+    groups=(8, 24, 64, 160, 384, 512),
     plain=0,
     coarsest=8,
     neighbours=2,
     summed=False,
-    hidden=(48, 64, 96, 96, 128),
+    hidden=(48, 64, 96, 96, 128, 96),
     foreseen=0,
     paths=45,
     width=256,
@@ -174,7 +185,7 @@ def network_sizes(medium: Medium) -> dict[str, tuple[int, int]]:
     """
     sizes = {}
     for kind in used_kinds(medium):
-        around = medium.views * medium.latents if kind else 0
+        around = medium.views * medium.seen if kind else 0
         for number, (first, stop) in enumerate(medium.spans(kind)):
             inputs = medium.reliefs(kind) + around + first
             if inputs:

@@ -92,7 +92,7 @@ def _start_predictors(model: Walloc, grid: Pyramid, rows: Tensor) -> None:
     found = []
     for number, item in enumerate(rows):
         gain = by_row(model.gain(torch.tensor([number % KNOTS / (KNOTS - 1)], device=rows.device)))
-        steps = item * gain
+        steps = (item * gain)[..., : model.medium.seen]
         known = steps.round()
         for part in grid.passes[1:]:
             found.append(channels_of(steps[:, part.start : part.stop], along(part, known)))

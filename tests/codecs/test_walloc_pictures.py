@@ -146,7 +146,7 @@ def test_symbols_do_not_depend_on_threads_or_precision(walloc: Codec) -> None:
 
 def test_latents_are_what_the_decoder_sees(walloc: Codec, tiled: bytes) -> None:
     latent = walloc.latents(tiled)
-    assert latent.shape == (64, 19, 25)
+    assert latent.shape == (96, 19, 25)
     engine = engine_of(walloc)
     pixels = engine.synthesise(latent[None], 480, Box(0, 0, 200, 150))
     assert largest_difference(pixels, decoded(walloc, tiled).array) <= 1

@@ -85,7 +85,7 @@ def test_pictures_of_more_bits_are_nearer(pictures: WallocPictures) -> None:
         found = pictures.decompress(Reader(data)).array.astype(np.float64)
         errors.append(float(np.square(found - image.array).mean()))
     assert errors == sorted(errors, reverse=True)
-    assert errors[-1] < 0.3 * errors[0]  # The rest is noise: 64 channels keep no more of it.
+    assert errors[-1] < 0.3 * errors[0]  # The rest is noise: 96 channels keep no more of it.
 
 
 def test_how_loud_noise_must_be_is_foreseen(sounds: WallocSounds) -> None:

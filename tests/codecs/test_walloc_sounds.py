@@ -172,5 +172,5 @@ def test_a_long_sound_is_never_held(walloc: Codec, monkeypatch: pytest.MonkeyPat
 
 def test_latents_have_a_row_for_each_pair(walloc: Codec) -> None:
     latent = walloc.latents(walloc.encode(sound(2 * RATE, 3, RATE)))
-    assert latent.shape == (384, 2, -(-2 * RATE // 256))
+    assert latent.shape == (512, 2, -(-2 * RATE // 256))
     assert float(latent.abs().max()) > 0

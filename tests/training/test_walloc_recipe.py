@@ -161,13 +161,14 @@ def test_exact_indexes_are_close_to_the_float_scales(small: pytest.MonkeyPatch, 
     path = tmp_path / "weights.safetensors"
     export_walloc.export(model, pictures, path)
     coder = LatentCoder(model, read_weights(path), CPU)
-    symbols = torch.randint(-3, 4, (144, 64), dtype=torch.int32)
+    symbols = torch.randint(-3, 4, (144, PICTURE.seen), dtype=torch.int32)
+    symbols *= torch.rand(symbols.shape) < 0.3  # Most are 0, as in pictures.
     rate, knot = torch.tensor([3 / (KNOTS - 1)]), 3 * KNOT_STEPS
-    coder.scales._channels = np.full(KNOTS, 64, np.int32)
+    coder.scales._channels = np.full(KNOTS, PICTURE.latents, np.int32)
     exact, floats = coder.scales.level(symbols), torch.log2(1 + symbols.abs())
     for part in pyramid(12, 12, PICTURE.coarsest, CPU).passes:
         around = [gathered(part, x[None], PICTURE.neighbours) for x in (exact, floats)]
-        around = [x.reshape(1, -1, 4, 64).sum(2) if x.numel() else x for x in around]
+        around = [x.reshape(1, -1, 4, PICTURE.seen).sum(2) if x.numel() else x for x in around]
         for group, (first, _) in enumerate(PICTURE.spans(part.kind)):
             here = [x[None, part.start : part.stop, :first] for x in (exact, floats)]
             found = coder.scales.of(part, group, (around[0][0], here[0][0]), knot)
@@ -180,6 +181,11 @@ def test_exact_indexes_are_close_to_the_float_scales(small: pytest.MonkeyPatch, 
 
 
 def test_networks_are_named_by_pass_and_group() -> None:
-    assert list(network_sizes(PICTURE)) == ["1_0", "2_0", "3_0", "3_1", "4_0", "4_1"]
+    assert list(network_sizes(PICTURE)) == [
+        "1_0",
+        "2_0",
+        *(f"{kind}_{group}" for kind in (3, 4) for group in range(3)),
+    ]
+    assert network_sizes(PICTURE)["3_2"] == (64 + 64, 32)
     assert network_sizes(SOUND)["0_1"] == (8, 16)
     assert network_sizes(SOUND)["6_3"] == (384 + 2 * 384 + 64, 96)
