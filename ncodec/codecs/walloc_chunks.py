@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from ncodec.codecs.walloc_latents import Coding, LatentCoder, Read, Symbols, symbols_of
+from ncodec.codecs.walloc_coding import Coding, Symbols, symbols_of
+from ncodec.codecs.walloc_latents import LatentCoder, Read
 from ncodec.codecs.walloc_layout import pair_count
 from ncodec.codecs.walloc_noise import Levels, NoiseCoder, NoiseFill
 from ncodec.codecs.weights import Arrays

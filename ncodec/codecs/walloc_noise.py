@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ncodec.codecs.rate_steps import RATE_STEPS
 from ncodec.codecs.rounding import CENTROIDS
-from ncodec.codecs.walloc_latents import Coding
+from ncodec.codecs.walloc_coding import Coding
 from ncodec.codecs.weights import Arrays, array, plain_tables
 from ncodec.entropy import Decoder, Encoder
 from ncodec.errors import CorruptFileError, ModelMismatchError

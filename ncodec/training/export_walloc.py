@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ncodec.codecs.rate_steps import KNOT_STEPS, RATE_STEPS
-from ncodec.codecs.walloc_latents import LatentCoder, meaning, symbols_of
+from ncodec.codecs.walloc_coding import symbols_of
+from ncodec.codecs.walloc_latents import LatentCoder, meaning
 from ncodec.codecs.walloc_scales import LEVEL_BOUND, LEVELS, START_FRACTION, level_bound
 from ncodec.entropy import Tables
 from ncodec.entropy.build import count_symbols, counted_tables

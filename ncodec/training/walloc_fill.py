@@ -14,7 +14,8 @@ from torch import Tensor
 from ncodec.codecs.rate_steps import RATE_STEPS
 from ncodec.codecs.rounding import CENTROIDS
 from ncodec.codecs.walloc_chunks import ChunkCoder
-from ncodec.codecs.walloc_latents import Coding, LatentCoder
+from ncodec.codecs.walloc_coding import Coding
+from ncodec.codecs.walloc_latents import LatentCoder
 from ncodec.codecs.walloc_noise import NOISE_LEVELS, ROWS, coding_order, context_rows
 from ncodec.codecs.weights import Arrays
 from ncodec.entropy.build import counted_tables

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from ncodec.codecs.walloc import load_model
-from ncodec.codecs.walloc_latents import LatentCoder, symbols_of
+from ncodec.codecs.walloc_coding import symbols_of
+from ncodec.codecs.walloc_latents import LatentCoder
 from ncodec.entropy import Encoder
 from ncodec.models.rates import KNOTS
 from ncodec.models.walloc_medium import Medium

@@ -13,8 +13,8 @@ from torch import Tensor
 import ncodec
 from ncodec.api import Codec
 from ncodec.codecs.walloc_chunks import ChunkCoder
+from ncodec.codecs.walloc_coding import Coding
 from ncodec.codecs.walloc_decoding import ChunkReader
-from ncodec.codecs.walloc_latents import Coding
 from ncodec.codecs.walloc_noise import (
     BANDS,
     BLOCK,
