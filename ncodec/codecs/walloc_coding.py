@@ -63,7 +63,7 @@ class Coding:
         self.scratch = torch.empty(0)
         # No pass looks at the last one.
         self._known = grid.passes[-1].start if count else 0
-        self._seen = min(self.channels, scales.medium.seen)
+        self._seen = scales.seen(step)
         self._levels = torch.empty(self._known, self._seen)
 
     def foresee(self, part: Pass, predictors: PredictorCoder, chosen: Tensor) -> None:

@@ -65,6 +65,10 @@ class ScaleIndexes:
         """How many channels are coded at a rate step; the others are 0."""
         return int(self._channels[-(-step // KNOT_STEPS)])
 
+    def seen(self, step: int) -> int:
+        """How many of the channels that are coded at a rate step contexts look at."""
+        return min(self.channels(step), self.medium.seen)
+
     def spans(self, kind: int, step: int) -> list[tuple[int, int]]:
         """First channel of each group that is coded, and the one after its last."""
         last = self.channels(step)
@@ -95,8 +99,7 @@ class ScaleIndexes:
         network, (kind, group) = self.networks[name], map(int, name.split("_"))
         biases = [interpolate(layer.bias, step) for layer in (network.first, network.second)]
         before = self.medium.spans(kind)[group][0]
-        coded = min(self.channels(step), self.medium.seen)
-        return network.at(biases, self._columns(kind, before, coded))
+        return network.at(biases, self._columns(kind, before, self.seen(step)))
 
     def _columns(self, kind: int, before: int, coded: int) -> Tensor | None:
         """Which inputs come from channels that are coded; None if all do.
